@@ -1,0 +1,12 @@
+/**
+ * Primitives for fusing neural networks (merging weights, aligning units, combining predictions) on off-heap tensors.
+ *
+ * <p>The Vector API is optional: run with {@code --add-modules jdk.incubator.vector} to get it, without it a plain path
+ * computes the same bits.
+ */
+module dev.fusor {
+    requires static jdk.incubator.vector;
+
+    exports dev.fusor.method;
+    exports dev.fusor.tensor;
+}
