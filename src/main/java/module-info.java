@@ -7,6 +7,8 @@
 module dev.fusor {
     requires static jdk.incubator.vector;
 
+    exports dev.fusor.arithmetic;
+    exports dev.fusor.device;
     exports dev.fusor.method;
     exports dev.fusor.tensor;
 }

@@ -1,0 +1,2 @@
+/** Element-wise sums of models. */
+package dev.fusor.arithmetic;

@@ -1,0 +1,2 @@
+/** Where primitives run. */
+package dev.fusor.device;
