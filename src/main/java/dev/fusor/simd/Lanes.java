@@ -64,7 +64,7 @@ public final class Lanes {
         if (type == DType.BF16) {
             return codes(type, data, offset).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
         }
-        return decode(FloatFormat.of(type), codes(type, data, offset));
+        return decode(format(type), codes(type, data, offset));
     }
 
     /**
@@ -85,7 +85,7 @@ public final class Lanes {
             IntVector rounded = bits.add(0x7FFF).add(odd).lanewise(VectorOperators.LSHR, 16).blend(0x7FC0, nan);
             storeCodes(type, rounded, data, offset);
         } else {
-            FloatFormat format = FloatFormat.of(type);
+            FloatFormat format = format(type);
             storeCodes(type, encode(format, bits).blend(format.nan(), nan), data, offset);
         }
     }
@@ -98,17 +98,24 @@ public final class Lanes {
      * @param offset the byte where the first starts
      */
     public static IntVector codes(DType type, MemorySegment data, long offset) {
-        return switch (type.bits()) {
-            case 32 -> IntVector.fromMemorySegment(INT, data, offset, ORDER);
-            case 16 -> (IntVector) ShortVector.fromMemorySegment(SHORT, data, offset, ORDER)
+        if (type == DType.F32) {
+            return IntVector.fromMemorySegment(INT, data, offset, ORDER);
+        }
+        if (type == DType.BF16 || type == DType.F16) {
+            return (IntVector) ShortVector.fromMemorySegment(SHORT, data, offset, ORDER)
                     .convertShape(VectorOperators.ZERO_EXTEND_S2I, INT, 0);
-            default -> (IntVector) ByteVector.fromMemorySegment(BYTE, data, offset, ORDER)
-                    .convertShape(VectorOperators.ZERO_EXTEND_B2I, INT, 0);
-        };
+        }
+        return (IntVector) ByteVector.fromMemorySegment(BYTE, data, offset, ORDER)
+                .convertShape(VectorOperators.ZERO_EXTEND_B2I, INT, 0);
+    }
+
+    /** As {@link FloatFormat#of}, by comparisons that fold: a switch over an enum looks its cases up in an array. */
+    private static FloatFormat format(DType type) {
+        return type == DType.F16 ? FloatFormat.F16 : type == DType.F8_E5M2 ? FloatFormat.F8_E5M2 : FloatFormat.F8_E4M3;
     }
 
     private static void storeCodes(DType type, IntVector codes, MemorySegment data, long offset) {
-        if (type.bits() == 16) {
+        if (type == DType.BF16 || type == DType.F16) {
             ((ShortVector) codes.convertShape(VectorOperators.I2S, SHORT, 0)).intoMemorySegment(data, offset, ORDER);
         } else {
             ((ByteVector) codes.convertShape(VectorOperators.I2B, BYTE, 0)).intoMemorySegment(data, offset, ORDER);

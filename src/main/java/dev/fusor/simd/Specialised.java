@@ -1,10 +1,8 @@
 package dev.fusor.simd;
 
-import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.lang.invoke.MethodHandles;
-import java.lang.reflect.InvocationTargetException;
+import java.lang.invoke.MethodType;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -59,14 +57,10 @@ public final class Specialised<K extends Record, T> {
     }
 
     private T define(K constants) {
-        try (InputStream bytes = lookup.lookupClass().getResourceAsStream(template + ".class")) {
-            Class<?> hidden = lookup.defineHiddenClassWithClassData(bytes.readAllBytes(), constants, true)
-                    .lookupClass();
-            return type.cast(hidden.getDeclaredConstructor().newInstance());
-        } catch (IOException e) {
-            throw new UncheckedIOException("the template " + template + " could not be read", e);
-        } catch (IllegalAccessException | InstantiationException | NoSuchMethodException
-                | InvocationTargetException e) {
+        try (InputStream code = lookup.lookupClass().getResourceAsStream(template + ".class")) {
+            MethodHandles.Lookup own = lookup.defineHiddenClassWithClassData(code.readAllBytes(), constants, true);
+            return type.cast(own.findConstructor(own.lookupClass(), MethodType.methodType(void.class)).invoke());
+        } catch (Throwable e) { // what a method handle may throw; nothing here is recoverable
             throw new IllegalStateException("the template " + template + " does not fit " + constants, e);
         }
     }
