@@ -10,5 +10,6 @@ module dev.fusor {
     exports dev.fusor.arithmetic;
     exports dev.fusor.device;
     exports dev.fusor.method;
+    exports dev.fusor.recipe;
     exports dev.fusor.tensor;
 }
