@@ -8,8 +8,11 @@ module dev.fusor {
     requires static jdk.incubator.vector;
 
     exports dev.fusor.arithmetic;
+    exports dev.fusor.consensus;
     exports dev.fusor.device;
     exports dev.fusor.method;
     exports dev.fusor.recipe;
+    exports dev.fusor.reduce;
     exports dev.fusor.tensor;
+    exports dev.fusor.trim;
 }

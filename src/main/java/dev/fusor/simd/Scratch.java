@@ -2,6 +2,8 @@ package dev.fusor.simd;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Small buffers of a thread, kept for its life so that primitives allocate nothing: what a tile needs while it stays in
@@ -11,19 +13,13 @@ public final class Scratch {
     /** Elements of binary32 in one buffer. */
     public static final int ELEMENTS = 1024;
 
-    private static final int BUFFERS = 12;
     private static final ThreadLocal<Scratch> MINE = ThreadLocal.withInitial(Scratch::new);
 
-    private final MemorySegment[] buffers = new MemorySegment[BUFFERS];
-    private final float[][] floats = new float[BUFFERS][];
-    private final double[][] doubles = new double[BUFFERS][];
+    private final List<MemorySegment> buffers = new ArrayList<>();
+    private final List<float[]> floats = new ArrayList<>();
+    private final List<double[]> doubles = new ArrayList<>();
 
-    private Scratch() {
-        MemorySegment all = Arena.ofAuto().allocate((long) BUFFERS * ELEMENTS * Float.BYTES, 64);
-        for (int i = 0; i < BUFFERS; i++) {
-            buffers[i] = all.asSlice((long) i * ELEMENTS * Float.BYTES, (long) ELEMENTS * Float.BYTES);
-        }
-    }
+    private Scratch() {}
 
     /** {@return the buffers of the calling thread} */
     public static Scratch mine() {
@@ -36,7 +32,10 @@ public final class Scratch {
      * @param number which, from 0
      */
     public MemorySegment buffer(int number) {
-        return buffers[number];
+        while (buffers.size() <= number) {
+            buffers.add(Arena.ofAuto().allocate((long) ELEMENTS * Float.BYTES, 64));
+        }
+        return buffers.get(number);
     }
 
     /**
@@ -45,7 +44,10 @@ public final class Scratch {
      * @param number which, from 0
      */
     public float[] floats(int number) {
-        return floats[number] != null ? floats[number] : (floats[number] = new float[ELEMENTS]);
+        while (floats.size() <= number) {
+            floats.add(new float[ELEMENTS]);
+        }
+        return floats.get(number);
     }
 
     /**
@@ -54,6 +56,9 @@ public final class Scratch {
      * @param number which, from 0
      */
     public double[] doubles(int number) {
-        return doubles[number] != null ? doubles[number] : (doubles[number] = new double[ELEMENTS]);
+        while (doubles.size() <= number) {
+            doubles.add(new double[ELEMENTS]);
+        }
+        return doubles.get(number);
     }
 }

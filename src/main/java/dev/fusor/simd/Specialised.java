@@ -17,6 +17,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * @param <T> the interface of the template
  */
 public final class Specialised<K extends Record, T> {
+    /** More lanes than any vector has: the slack to leave where whole vectors are written. */
+    public static final int MOST_LANES = 64;
+
     private static final boolean AVAILABLE = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()
             && !Boolean.getBoolean("fusor.plain");
 

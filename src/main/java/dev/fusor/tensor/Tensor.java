@@ -11,7 +11,7 @@ import java.util.Objects;
  * its segment, and may be used by the threads that may use that segment. Tensors are immutable descriptions of mutable
  * memory: slicing never copies.
  */
-public final class Tensor {
+public final class Tensor implements TensorSource {
     private final MemorySegment data;
     private final DType dtype;
     private final Shape shape;
@@ -59,18 +59,15 @@ public final class Tensor {
     }
 
     /** {@return the element type} */
+    @Override
     public DType dtype() {
         return dtype;
     }
 
     /** {@return the shape} */
+    @Override
     public Shape shape() {
         return shape;
-    }
-
-    /** {@return the number of elements} */
-    public long elements() {
-        return shape.elements();
     }
 
     /**
@@ -81,6 +78,7 @@ public final class Tensor {
      * @throws IndexOutOfBoundsException if the range is not inside the tensor
      * @throws IllegalArgumentException if the range of a packed type does not start and end at whole bytes
      */
+    @Override
     public Tensor slice(long from, long count) {
         Objects.checkFromIndexSize(from, count, elements());
         return new Tensor(data.asSlice(dtype.byteSize(from), dtype.byteSize(count)), dtype, Shape.of(count));

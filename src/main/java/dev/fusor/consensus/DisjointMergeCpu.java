@@ -1,0 +1,157 @@
+package dev.fusor.consensus;
+
+import dev.fusor.device.CpuDevice;
+import dev.fusor.simd.Convert;
+import dev.fusor.simd.Lanes;
+import dev.fusor.simd.Scratch;
+import dev.fusor.simd.Specialised;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Elements;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.TaskVector;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.util.List;
+import java.util.stream.Stream;
+
+import static dev.fusor.simd.Scratch.ELEMENTS;
+
+/** Election and merge on the CPU, a thousand elements at a time: what passes between the steps stays in the cache. */
+final class DisjointMergeCpu implements DisjointMerge {
+    private static final long TILE = 1 << 16;
+
+    private static final Specialised<DisjointMergeLoops.Form, DisjointMergeLoops> TEMPLATE = new Specialised<>(
+            MethodHandles.lookup(), "DisjointMergeLanes", DisjointMergeLoops.class);
+
+    private final CpuDevice device;
+
+    DisjointMergeCpu(CpuDevice device) {
+        this.device = device;
+    }
+
+    @Override
+    public void merge(Tensor base, List<Voter> voters, long first, double lambda, boolean normalize, Tensor out) {
+        if (voters.isEmpty()) {
+            throw new IllegalArgumentException("a disjoint merge takes at least 1 model, got none");
+        }
+        everything(base, voters, out).forEach(tensor -> {
+            if (tensor.elements() != out.elements() || !tensor.dtype().isArithmetic()) {
+                throw new IllegalArgumentException(
+                        "a disjoint merge takes tensors of arithmetic types and equal length, got %s for an output %s"
+                                .formatted(tensor, out));
+            }
+        });
+        boolean vectors = Specialised.available()
+                && everything(base, voters, out).allMatch(tensor -> Lanes.supports(tensor.dtype()));
+        Merge merge = new Merge(base, voters.toArray(Voter[]::new), first, (float) lambda, normalize, out);
+        device.run((out.elements() + TILE - 1) / TILE, tile -> {
+            long from = tile * TILE;
+            long to = Math.min(from + TILE, out.elements());
+            while (from < to) {
+                int count = merge.uncut(from, (int) Math.min(ELEMENTS, to - from));
+                int whole = vectors ? count - count % Lanes.LENGTH : 0;
+                if (whole > 0) {
+                    merge.byVectors(from, whole);
+                }
+                if (whole < count) {
+                    merge.plainly(from + whole, count - whole);
+                }
+                from += count;
+            }
+        });
+    }
+
+    private static Stream<Tensor> everything(Tensor base, List<Voter> voters, Tensor out) {
+        return Stream.concat(Stream.of(base, out), voters.stream().map(Voter::x));
+    }
+
+    private record Merge(Tensor base, Voter[] voters, long first, float lambda, boolean normalize, Tensor out) {
+        private static final int VOTES = 4; // scratch: 0 base, 1 model, 2 mass, 3 weights; a vote for each model after
+
+        /** How many of the elements from here on have one least key in every model. */
+        int uncut(long from, int most) {
+            long end = first + from + most;
+            for (Voter voter : voters) {
+                end = Math.min(end, voter.cut().nextChange(first + from));
+            }
+            return (int) (end - first - from);
+        }
+
+        void byVectors(long from, int count) {
+            Scratch scratch = Scratch.mine();
+            MemorySegment b = scratch.buffer(0);
+            MemorySegment mass = scratch.buffer(2);
+            MemorySegment weights = scratch.buffer(3);
+            widen(base, from, count, b);
+            MemorySegment[] votes = new MemorySegment[voters.length];
+            DisjointMergeLoops loops = TEMPLATE.of(new DisjointMergeLoops.Form(normalize));
+            for (int m = 0; m < voters.length; m++) {
+                votes[m] = scratch.buffer(VOTES + m);
+                widen(voters[m].x(), from, count, votes[m]);
+                loops.vote(votes[m], b, (float) voters[m].weight(), leastKey(m, from), mass, m == 0, count);
+            }
+            MemorySegment sum = scratch.buffer(1);
+            for (int m = 0; m < voters.length; m++) {
+                loops.agree(votes[m], mass, (float) voters[m].weight(), sum, weights, m == 0, count);
+            }
+            loops.finish(b, mass, sum, weights, lambda, count);
+            Convert.between(DType.F32, out.dtype()).run(sum, 0, out.data(), out.dtype().byteSize(from), count);
+        }
+
+        private static void widen(Tensor tensor, long from, int count, MemorySegment to) {
+            Convert.between(tensor.dtype(), DType.F32).run(tensor.data(), tensor.dtype().byteSize(from), to, 0, count);
+        }
+
+        private int leastKey(int model, long from) {
+            return voters[model].cut().leastKey(first + from);
+        }
+
+        void plainly(long from, int count) {
+            Scratch scratch = Scratch.mine();
+            float[] mass = scratch.floats(0);
+            float[] sum = scratch.floats(1);
+            float[] weights = scratch.floats(2);
+            float[][] votes = new float[voters.length][];
+            for (int m = 0; m < voters.length; m++) {
+                votes[m] = scratch.floats(VOTES + m);
+                TaskVector.load(base, voters[m].x(), from, votes[m], count);
+                int least = leastKey(m, from);
+                float w = (float) voters[m].weight();
+                for (int i = 0; i < count; i++) {
+                    votes[m][i] = MagnitudeCut.keyOf(votes[m][i]) >= least ? w * votes[m][i] : 0f;
+                    mass[i] = m == 0 ? votes[m][i] : mass[i] + votes[m][i];
+                }
+            }
+            for (int i = 0; i < count; i++) {
+                sum[i] = 0f;
+                weights[i] = 0f;
+                for (int m = 0; m < voters.length; m++) {
+                    float vote = votes[m][i];
+                    if (mass[i] >= 0 ? vote > 0 : vote < 0) {
+                        sum[i] += vote;
+                        weights[i] += (float) voters[m].weight();
+                    }
+                }
+                if (normalize && weights[i] != 0) {
+                    sum[i] /= weights[i];
+                }
+                if (mass[i] != mass[i]) {
+                    sum[i] = Float.NaN;
+                }
+            }
+            if (base.dtype() == DType.F64 || out.dtype() == DType.F64) {
+                for (int i = 0; i < count; i++) {
+                    Elements.set(out, from + i,
+                            Math.fma((double) lambda, (double) sum[i], Elements.get(base, from + i)));
+                }
+            } else {
+                Elements.load(base, from, weights, count);
+                for (int i = 0; i < count; i++) {
+                    sum[i] = Math.fma(lambda, sum[i], weights[i]);
+                }
+                Elements.store(sum, out, from, count);
+            }
+        }
+    }
+}

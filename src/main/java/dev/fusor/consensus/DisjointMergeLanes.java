@@ -1,0 +1,86 @@
+package dev.fusor.consensus;
+
+import dev.fusor.simd.Lanes;
+import dev.fusor.simd.Specialised;
+import dev.fusor.tensor.DType;
+import dev.fusor.trim.MagnitudeCut;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/** Template: the steps of the disjoint merge. Signs are turned so that the elected one is plus, and turned back last. */
+final class DisjointMergeLanes implements DisjointMergeLoops {
+    private static final boolean NORMALIZE = Specialised.constants(MethodHandles.lookup(), Form.class).normalize();
+    private static final int SIGN = 0x80000000;
+
+    DisjointMergeLanes() {}
+
+    @Override
+    public void vote(MemorySegment model, MemorySegment base, float weight, int leastKey, MemorySegment mass,
+            boolean first, int count) {
+        if (first) {
+            mass.fill((byte) 0);
+        }
+        for (long at = 0; at < 4L * count; at += 4L * Lanes.LENGTH) {
+            FloatVector delta = load(model, at).sub(load(base, at));
+            IntVector keys = delta.reinterpretAsInts().and(0x7FFFFFFF).min(MagnitudeCut.NAN_KEY);
+            VectorMask<Float> trimmed = keys.compare(VectorOperators.LT, leastKey).cast(Lanes.FLOAT);
+            FloatVector vote = delta.mul(weight).blend(0f, trimmed);
+            put(vote, model, at);
+            put(load(mass, at).add(vote), mass, at);
+        }
+    }
+
+    @Override
+    public void agree(MemorySegment votes, MemorySegment mass, float weight, MemorySegment sum, MemorySegment weights,
+            boolean first, int count) {
+        if (first) {
+            sum.fill((byte) 0);
+            weights.fill((byte) 0);
+        }
+        FloatVector none = FloatVector.zero(Lanes.FLOAT);
+        for (long at = 0; at < 4L * count; at += 4L * Lanes.LENGTH) {
+            FloatVector vote = turned(load(votes, at), load(mass, at));
+            VectorMask<Float> agrees = vote.compare(VectorOperators.GT, 0f);
+            put(load(sum, at).add(none.blend(vote, agrees)), sum, at);
+            if (NORMALIZE) {
+                put(load(weights, at).add(none.blend(weight, agrees)), weights, at);
+            }
+        }
+    }
+
+    @Override
+    public void finish(MemorySegment base, MemorySegment mass, MemorySegment sum, MemorySegment weights, float lambda,
+            int count) {
+        FloatVector scale = FloatVector.broadcast(Lanes.FLOAT, lambda);
+        for (long at = 0; at < 4L * count; at += 4L * Lanes.LENGTH) {
+            FloatVector result = load(sum, at);
+            FloatVector total = load(mass, at);
+            if (NORMALIZE) {
+                FloatVector divisor = load(weights, at);
+                result = result.div(divisor.blend(1f, divisor.compare(VectorOperators.EQ, 0f)));
+            }
+            result = turned(result, total).blend(Float.NaN, total.compare(VectorOperators.NE, total));
+            put(result.fma(scale, load(base, at)), sum, at);
+        }
+    }
+
+    /** The value, its sign turned where minus was elected. */
+    private static FloatVector turned(FloatVector value, FloatVector mass) {
+        IntVector bits = value.reinterpretAsInts();
+        VectorMask<Integer> plus = mass.compare(VectorOperators.GE, 0f).cast(Lanes.INT);
+        return bits.lanewise(VectorOperators.XOR, SIGN).blend(bits, plus).reinterpretAsFloats();
+    }
+
+    private static FloatVector load(MemorySegment data, long at) {
+        return Lanes.load(DType.F32, data, at);
+    }
+
+    private static void put(FloatVector value, MemorySegment data, long at) {
+        value.intoMemorySegment(data, at, ByteOrder.LITTLE_ENDIAN);
+    }
+}

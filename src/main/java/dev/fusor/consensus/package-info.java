@@ -1,0 +1,2 @@
+/** How task vectors agree. */
+package dev.fusor.consensus;

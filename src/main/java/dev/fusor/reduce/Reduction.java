@@ -1,0 +1,48 @@
+package dev.fusor.reduce;
+
+import dev.fusor.device.CpuDevice;
+import dev.fusor.tensor.TensorSource;
+
+/**
+ * Sums over whole tensors in float64 by a fixed tree, so that the result does not depend on device, threads or ranges.
+ *
+ * <p>Elements are cut into chunks of {@link #CHUNK}. Within a chunk, element i belongs to lane i mod {@link #LANES}; a
+ * lane starts at +0 and takes its elements in order by fused multiply-add. The lanes of a chunk are folded in halves (lane
+ * l takes lane l + 32, then + 16, down to + 1), and the chunks' sums are added in pairs of neighbours, level by level, an
+ * odd one out moving up unchanged. No elements give +0. NaN and infinities follow IEEE 754.
+ */
+public sealed interface Reduction permits ReductionCpu {
+    /** Elements of one chunk. */
+    int CHUNK = 4096;
+
+    /** Lanes of a chunk. */
+    int LANES = 64;
+
+    /**
+     * {@return the primitive on a device}
+     *
+     * @param device runs it
+     */
+    static Reduction on(CpuDevice device) {
+        return new ReductionCpu(device);
+    }
+
+    /**
+     * {@return the sum of the products of corresponding elements}
+     *
+     * @param a any arithmetic type
+     * @param b likewise, of as many elements
+     * @throws IllegalArgumentException if the lengths differ or a type is not arithmetic
+     */
+    double dot(TensorSource a, TensorSource b);
+
+    /**
+     * {@return the sum of the squares of the elements} Its square root is the Euclidean norm.
+     *
+     * @param a any arithmetic type
+     * @throws IllegalArgumentException if the type is not arithmetic
+     */
+    default double sumOfSquares(TensorSource a) {
+        return dot(a, a);
+    }
+}

@@ -1,0 +1,43 @@
+package dev.fusor.trim;
+
+/** The k-th largest of magnitude keys in an array, by radix: three digits of 11, 11 and 9 bits from the top. */
+final class Keys {
+    private static final int[] SHIFTS = {20, 9, 0};
+    private static final int[] BITS = {11, 11, 9};
+
+    private Keys() {}
+
+    /**
+     * {@return the k-th largest key}
+     *
+     * @param keys the keys; overwritten
+     * @param count how many of them, at least k
+     * @param k from 1
+     */
+    static int kthLargest(int[] keys, int count, long k) {
+        int left = count;
+        long rank = k;
+        int found = 0;
+        for (int digit = 0; digit < SHIFTS.length; digit++) {
+            int shift = SHIFTS[digit];
+            int mask = (1 << BITS[digit]) - 1;
+            int[] histogram = new int[mask + 1];
+            for (int i = 0; i < left; i++) {
+                histogram[keys[i] >>> shift & mask]++;
+            }
+            int bin = mask;
+            while (rank > histogram[bin]) {
+                rank -= histogram[bin--];
+            }
+            found |= bin << shift;
+            int kept = 0;
+            for (int i = 0; i < left; i++) {
+                if ((keys[i] >>> shift & mask) == bin) {
+                    keys[kept++] = keys[i];
+                }
+            }
+            left = kept;
+        }
+        return found;
+    }
+}

@@ -1,0 +1,217 @@
+package dev.fusor.trim;
+
+import dev.fusor.device.CpuDevice;
+import dev.fusor.simd.Scratch;
+import dev.fusor.simd.Specialised;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A sample brackets the k-th magnitude; one pass over all elements counts what lies above the bracket and gathers what
+ * lies inside; the k-th is then selected from the gathered keys. Where the bracket missed or held too much, two passes of
+ * histograms find it instead. Either way the result is exact.
+ */
+final class MagnitudeSelectionCpu implements MagnitudeSelection {
+    /** Elements of one task. */
+    static final int TILE = 1 << 17;
+
+    /** Below this many elements every key is gathered: a bracket would not pay. */
+    private static final long SMALL = 1 << 16;
+
+    private static final int SAMPLE_RUNS = 512;
+    private static final int SAMPLE_RUN = 128;
+
+    /**
+     * Width of the bracket on either side, in standard deviations of a sample of single elements. Runs of neighbours are
+     * alike, so the sample is worth less than its size; a miss costs two more passes, never exactness.
+     */
+    private static final double DEVIATIONS = 12;
+
+    /** Keys gathered at most, 16 MiB: beyond it histograms are the better way. */
+    private static final int MOST_GATHERED = 1 << 22;
+
+    private final CpuDevice device;
+
+    MagnitudeSelectionCpu(CpuDevice device) {
+        this.device = device;
+    }
+
+    @Override
+    public MagnitudeCut select(TensorSource base, TensorSource x, long k, Ties ties) {
+        long length = x.elements();
+        if (base != null && base.elements() != length || !x.dtype().isArithmetic()
+                || base != null && !base.dtype().isArithmetic()) {
+            throw new IllegalArgumentException(
+                    "a selection takes a model and a base of arithmetic types and equal length, got %s %s and %s"
+                            .formatted(x.dtype(), x.shape(),
+                                    base == null ? "none" : base.dtype() + " " + base.shape()));
+        }
+        if (k < 0) {
+            throw new IllegalArgumentException("the number of elements to keep is 0 or more, got " + k);
+        }
+        if (k == 0) {
+            return MagnitudeCut.NONE;
+        }
+        return k >= length ? MagnitudeCut.ALL : new Search(base, x, length, k).run(ties);
+    }
+
+    private final class Search {
+        private final TensorSource base;
+        private final TensorSource x;
+        private final long length;
+        private final long k;
+        private final int tiles;
+
+        Search(TensorSource base, TensorSource x, long length, long k) {
+            this.base = base;
+            this.x = x;
+            this.length = length;
+            this.k = k;
+            this.tiles = Math.toIntExact((length + TILE - 1) / TILE);
+        }
+
+        MagnitudeCut run(Ties ties) {
+            Found found = length <= SMALL ? search(0, Integer.MAX_VALUE - 1) : searchBracket();
+            if (ties == Ties.ALL_TIES) {
+                return new MagnitudeCut(found.key, Long.MAX_VALUE);
+            }
+            return new MagnitudeCut(found.key, lastTie(found));
+        }
+
+        private Found searchBracket() {
+            int[] sample = new int[SAMPLE_RUNS * SAMPLE_RUN];
+            int count = 0;
+            long stride = (length - SAMPLE_RUN) / (SAMPLE_RUNS - 1);
+            int[] run = new int[SAMPLE_RUN + Specialised.MOST_LANES];
+            for (int i = 0; i < SAMPLE_RUNS; i++) {
+                KeyScan.scan(part(base, i * stride, SAMPLE_RUN), part(x, i * stride, SAMPLE_RUN), 0,
+                        Integer.MAX_VALUE - 1, run);
+                System.arraycopy(run, 0, sample, count, SAMPLE_RUN);
+                count += SAMPLE_RUN;
+            }
+            double fraction = (double) k / length;
+            double margin = DEVIATIONS * Math.sqrt(fraction * (1 - fraction) / count);
+            long highRank = (long) Math.floor((fraction - margin) * count);
+            long lowRank = (long) Math.ceil((fraction + margin) * count) + 1;
+            int high = highRank < 1 ? Integer.MAX_VALUE - 1 : Keys.kthLargest(sample.clone(), count, highRank);
+            int low = lowRank > count ? 0 : Keys.kthLargest(sample, count, lowRank);
+            return search(low, high);
+        }
+
+        /** One pass with a bracket, then two more if it did not serve. */
+        private Found search(int low, int high) {
+            boolean gather = low != high;
+            long[] above = new long[tiles];
+            int[] inside = new int[tiles];
+            int[][] keys = new int[tiles][];
+            AtomicInteger gathered = new AtomicInteger();
+            device.run(tiles, tile -> {
+                int t = (int) tile;
+                int[] room = gather ? ROOM.get() : null;
+                long counts = KeyScan.scan(tileOf(base, t), tileOf(x, t), low, high, room);
+                above[t] = KeyScan.above(counts);
+                inside[t] = KeyScan.inside(counts);
+                if (gather && gathered.addAndGet(inside[t]) <= MOST_GATHERED) {
+                    keys[t] = Arrays.copyOf(room, inside[t]);
+                }
+            });
+            long rank = k - Arrays.stream(above).sum();
+            long total = Arrays.stream(inside).asLongStream().sum();
+            if (rank < 1 || rank > total || gather && total > MOST_GATHERED) {
+                return searchHistograms();
+            }
+            if (!gather) {
+                return new Found(low, rank, inside);
+            }
+            int[] all = new int[(int) total];
+            int at = 0;
+            for (int[] part : keys) {
+                System.arraycopy(part, 0, all, at, part.length);
+                at += part.length;
+            }
+            int key = Keys.kthLargest(all.clone(), all.length, rank);
+            long ties = rank - Arrays.stream(all).filter(other -> other > key).count();
+            int[] equal = new int[tiles];
+            for (int t = 0; t < tiles; t++) {
+                equal[t] = (int) Arrays.stream(keys[t]).filter(other -> other == key).count();
+            }
+            return new Found(key, ties, equal);
+        }
+
+        /** The upper 16 bits of the key by one histogram, the lower 15 by another, the ties by a third pass. */
+        private Found searchHistograms() {
+            long[] upper = histogram(0, Integer.MAX_VALUE - 1, 15);
+            long rank = k;
+            int bin = upper.length - 1;
+            while (rank > upper[bin]) {
+                rank -= upper[bin--];
+            }
+            long[] lower = histogram(bin << 15, (bin << 15) + 0x7FFF, 0);
+            int rest = lower.length - 1;
+            while (rank > lower[rest]) {
+                rank -= lower[rest--];
+            }
+            int key = (bin << 15) + rest;
+            int[] equal = new int[tiles];
+            device.run(tiles, tile -> equal[(int) tile] = KeyScan
+                    .inside(KeyScan.scan(tileOf(base, (int) tile), tileOf(x, (int) tile), key, key, null)));
+            return new Found(key, rank, equal);
+        }
+
+        private long[] histogram(int low, int high, int shift) {
+            long[] sum = new long[(high - low >>> shift) + 1];
+            device.run(tiles, tile -> {
+                int[] room = ROOM.get();
+                int count = KeyScan
+                        .inside(KeyScan.scan(tileOf(base, (int) tile), tileOf(x, (int) tile), low, high, room));
+                int[] mine = new int[sum.length];
+                for (int i = 0; i < count; i++) {
+                    mine[room[i] - low >>> shift]++;
+                }
+                synchronized (sum) {
+                    for (int i = 0; i < mine.length; i++) {
+                        sum[i] += mine[i];
+                    }
+                }
+            });
+            return sum;
+        }
+
+        private long lastTie(Found found) {
+            long wanted = found.ties;
+            int t = 0;
+            while (wanted > found.equal[t]) {
+                wanted -= found.equal[t++];
+            }
+            Tensor b = tileOf(base, t);
+            Tensor tile = tileOf(x, t);
+            float[] delta = Scratch.mine().floats(0);
+            for (int from = 0;; from += Scratch.ELEMENTS) {
+                int n = (int) Math.min(Scratch.ELEMENTS, tile.elements() - from);
+                TaskVector.load(b, tile, from, delta, n);
+                for (int i = 0; i < n; i++) {
+                    if (MagnitudeCut.keyOf(delta[i]) == found.key && --wanted == 0) {
+                        return (long) t * TILE + from + i;
+                    }
+                }
+            }
+        }
+
+        private Tensor tileOf(TensorSource source, int tile) {
+            long from = (long) tile * TILE;
+            return part(source, from, Math.min(TILE, length - from));
+        }
+
+        private Tensor part(TensorSource source, long from, long count) {
+            return source == null ? null : source.slice(from, count);
+        }
+    }
+
+    /** The k-th key, how many of its equals are kept, and how many each tile has. */
+    private record Found(int key, long ties, int[] equal) {}
+
+    private static final ThreadLocal<int[]> ROOM = ThreadLocal
+            .withInitial(() -> new int[TILE + Specialised.MOST_LANES]);
+}

@@ -1,0 +1,2 @@
+/** Which elements of a task vector are kept. */
+package dev.fusor.trim;
