@@ -5,9 +5,11 @@
  * computes the same bits.
  */
 module dev.fusor {
+    requires com.fasterxml.jackson.core;
     requires static jdk.incubator.vector;
 
     exports dev.fusor.arithmetic;
+    exports dev.fusor.checkpoint;
     exports dev.fusor.consensus;
     exports dev.fusor.device;
     exports dev.fusor.method;
