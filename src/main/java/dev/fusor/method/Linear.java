@@ -1,5 +1,7 @@
 package dev.fusor.method;
 
+import dev.fusor.arithmetic.WeightedSum;
+import dev.fusor.device.CpuDevice;
 import java.util.List;
 
 /**
@@ -19,5 +21,13 @@ public final class Linear implements MergeMethod {
     @Override
     public List<Parameter> parameters() {
         return PARAMETERS;
+    }
+
+    @Override
+    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+        double[] weights = inputs.values("weight");
+        double divisor = inputs.divisor(weights);
+        WeightedSum sum = WeightedSum.on(RangeMerge.HERE);
+        return (from, out) -> sum.sum(inputs.slices(from, out.elements()), weights, divisor, out);
     }
 }

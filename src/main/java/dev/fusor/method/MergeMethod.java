@@ -1,5 +1,6 @@
 package dev.fusor.method;
 
+import dev.fusor.device.CpuDevice;
 import java.util.List;
 
 /**
@@ -19,11 +20,6 @@ public interface MergeMethod {
         return false;
     }
 
-    /** {@return whether the base model may, but need not, be listed among the models as well; it never votes twice} */
-    default boolean usesBase() {
-        return needsBase();
-    }
-
     /** {@return the fewest models it merges, the base model not counted where it uses one} */
     default int fewestModels() {
         return 1;
@@ -33,4 +29,13 @@ public interface MergeMethod {
     default int mostModels() {
         return Integer.MAX_VALUE;
     }
+
+    /**
+     * Looks at whole tensors as far as the method must, and says how any range of the result is made.
+     *
+     * @param inputs the tensors and the values of the parameters, all of them, as {@link #parameters()} declares them
+     * @param device runs what needs whole tensors
+     * @return the merge of one tensor
+     */
+    RangeMerge prepare(MergeInputs inputs, CpuDevice device);
 }

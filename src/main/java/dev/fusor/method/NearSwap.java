@@ -1,5 +1,6 @@
 package dev.fusor.method;
 
+import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
 import java.util.List;
 
@@ -31,5 +32,13 @@ public final class NearSwap implements MergeMethod {
     @Override
     public int mostModels() {
         return 1;
+    }
+
+    @Override
+    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+        double t = inputs.value("t");
+        dev.fusor.arithmetic.NearSwap swap = dev.fusor.arithmetic.NearSwap.on(RangeMerge.HERE);
+        return (from, out) -> swap.swap(inputs.baseSlice(from, out.elements()),
+                inputs.slices(from, out.elements()).getFirst(), t, out);
     }
 }

@@ -1,6 +1,9 @@
 package dev.fusor.method;
 
+import dev.fusor.arithmetic.WeightedSum;
+import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
+import dev.fusor.tensor.Tensor;
 import java.util.List;
 
 /**
@@ -25,5 +28,19 @@ public final class Passthrough implements MergeMethod {
     @Override
     public int mostModels() {
         return 1;
+    }
+
+    @Override
+    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+        double[] scale = inputs.values("scale");
+        WeightedSum sum = WeightedSum.on(RangeMerge.HERE);
+        return (from, out) -> {
+            List<Tensor> model = inputs.slices(from, out.elements());
+            if (scale[0] == 1 && model.getFirst().dtype() == out.dtype()) {
+                out.data().copyFrom(model.getFirst().data());
+            } else {
+                sum.sum(model, scale, 1, out);
+            }
+        };
     }
 }

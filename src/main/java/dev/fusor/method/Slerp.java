@@ -1,12 +1,22 @@
 package dev.fusor.method;
 
+import dev.fusor.arithmetic.WeightedSum;
+import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
+import dev.fusor.reduce.Reduction;
+import dev.fusor.tensor.TensorSource;
 import java.util.List;
 
 /**
  * Spherical linear interpolation from the base model (t = 0) to the other (t = 1), the whole tensor as one vector.
  */
 public final class Slerp implements MergeMethod {
+    /** Beyond this cosine the tensors are as good as parallel, or opposed, and the straight line is taken. */
+    private static final double COLINEAR = 0.9995;
+
+    /** A tensor this short has no direction; it is not brought to length 1. */
+    private static final double SMALLEST_NORM = 1e-8;
+
     private static final List<Parameter> PARAMETERS = List
             .of(Parameter.required("t", Scope.TENSOR, "a finite number", Double::isFinite));
 
@@ -31,5 +41,33 @@ public final class Slerp implements MergeMethod {
     @Override
     public int mostModels() {
         return 1;
+    }
+
+    @Override
+    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+        double[] weights = weights(inputs.base(), inputs.models().getFirst(), inputs.value("t"), Reduction.on(device));
+        WeightedSum sum = WeightedSum.on(RangeMerge.HERE);
+        return (from, out) -> sum.sum(
+                List.of(inputs.baseSlice(from, out.elements()), inputs.slices(from, out.elements()).getFirst()),
+                weights, 1,
+                out);
+    }
+
+    /** The weights of both ends, from float64 reductions by functions that are the same on every machine. */
+    private static double[] weights(TensorSource base, TensorSource other, double t, Reduction reduction) {
+        double cosine = reduction.dot(base, other) / length(reduction.sumOfSquares(base))
+                / length(reduction.sumOfSquares(other));
+        // Written so that NaN interpolates linearly: it then stays with the elements it came from.
+        if (!(Math.abs(cosine) <= COLINEAR)) {
+            return new double[]{1 - t, t};
+        }
+        double angle = StrictMath.acos(cosine);
+        double sine = StrictMath.sin(angle);
+        return new double[]{StrictMath.sin((1 - t) * angle) / sine, StrictMath.sin(t * angle) / sine};
+    }
+
+    private static double length(double sumOfSquares) {
+        double norm = Math.sqrt(sumOfSquares);
+        return norm > SMALLEST_NORM ? norm : 1;
     }
 }

@@ -1,6 +1,13 @@
 package dev.fusor.method;
 
+import dev.fusor.consensus.DisjointMerge;
+import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
+import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.MagnitudeSelection;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -28,5 +35,29 @@ public final class Ties implements MergeMethod {
     @Override
     public boolean needsBase() {
         return true;
+    }
+
+    @Override
+    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+        double[] weights = inputs.values("weight");
+        double[] densities = inputs.values("density");
+        MagnitudeSelection selection = MagnitudeSelection.on(device);
+        MagnitudeCut[] cuts = new MagnitudeCut[weights.length];
+        for (int m = 0; m < cuts.length; m++) {
+            TensorSource model = inputs.models().get(m);
+            long kept = MagnitudeSelection.kept(densities[m], model.elements());
+            cuts[m] = selection.select(inputs.base(), model, kept, MagnitudeSelection.Ties.EXACT_K);
+        }
+        DisjointMerge merge = DisjointMerge.on(RangeMerge.HERE);
+        double lambda = inputs.value("lambda");
+        boolean normalize = inputs.flag("normalize");
+        return (from, out) -> {
+            List<Tensor> models = inputs.slices(from, out.elements());
+            List<DisjointMerge.Voter> voters = new ArrayList<>();
+            for (int m = 0; m < cuts.length; m++) {
+                voters.add(new DisjointMerge.Voter(models.get(m), weights[m], cuts[m]));
+            }
+            merge.merge(inputs.baseSlice(from, out.elements()), voters, from, lambda, normalize, out);
+        };
     }
 }

@@ -1,16 +1,12 @@
 package dev.fusor.reduce;
 
 import dev.fusor.device.CpuDevice;
-import dev.fusor.simd.Convert;
-import dev.fusor.simd.Lanes;
+import dev.fusor.simd.Floats;
 import dev.fusor.simd.Scratch;
-import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 import static dev.fusor.simd.Scratch.ELEMENTS;
 
@@ -76,8 +72,12 @@ final class ReductionCpu implements Reduction {
                     lanes[j % LANES] = Math.fma(a[j], b[j], lanes[j % LANES]);
                 }
             } else {
-                float[] a = widen(x, from + i, n, scratch, 0);
-                float[] b = x == y ? a : widen(y, from + i, n, scratch, 1);
+                float[] a = scratch.floats(0);
+                float[] b = x == y ? a : scratch.floats(1);
+                Floats.load(x, from + i, a, n);
+                if (a != b) {
+                    Floats.load(y, from + i, b, n);
+                }
                 addProducts(a, b, n, lanes);
             }
         }
@@ -99,19 +99,5 @@ final class ReductionCpu implements Reduction {
         for (int l = 0; i + l < count; l++) {
             lanes[l] = Math.fma((double) a[i + l], (double) b[i + l], lanes[l]);
         }
-    }
-
-    private static float[] widen(Tensor tensor, long from, int count, Scratch scratch, int slot) {
-        float[] values = scratch.floats(slot);
-        if (tensor.dtype() == DType.F32 || !Specialised.available() || count % Lanes.LENGTH != 0
-                || !Lanes.supports(tensor.dtype())) {
-            Elements.load(tensor, from, values, count);
-        } else {
-            MemorySegment buffer = scratch.buffer(slot);
-            Convert.between(tensor.dtype(), DType.F32).run(tensor.data(), tensor.dtype().byteSize(from), buffer, 0,
-                    count);
-            MemorySegment.copy(buffer, ValueLayout.JAVA_FLOAT, 0, values, 0, count);
-        }
-        return values;
     }
 }

@@ -1,0 +1,60 @@
+package dev.fusor.method;
+
+import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What one tensor is merged from.
+ *
+ * @param base the base model's tensor, or null for a method that uses none
+ * @param models the models' tensors, the base not among them; all of equal length
+ * @param modelParameters a value for each parameter of scope MODEL, for each model
+ * @param parameters a value for each parameter of scope TENSOR
+ */
+public record MergeInputs(TensorSource base, List<TensorSource> models, List<Map<String, Double>> modelParameters,
+        Map<String, Double> parameters) {
+    /** Copies the lists. */
+    public MergeInputs {
+        models = List.copyOf(models);
+        modelParameters = List.copyOf(modelParameters);
+        parameters = Map.copyOf(parameters);
+        if (models.isEmpty() || models.size() != modelParameters.size()) {
+            throw new IllegalArgumentException("a merge takes at least 1 model and parameters for each, got %d and %d"
+                    .formatted(models.size(), modelParameters.size()));
+        }
+    }
+
+    double value(String parameter) {
+        return parameters.get(parameter);
+    }
+
+    boolean flag(String parameter) {
+        return value(parameter) != 0;
+    }
+
+    double[] values(String parameter) {
+        return modelParameters.stream().mapToDouble(values -> values.get(parameter)).toArray();
+    }
+
+    List<Tensor> slices(long from, long count) {
+        return models.stream().map(model -> model.slice(from, count)).toList();
+    }
+
+    Tensor baseSlice(long from, long count) {
+        return base.slice(from, count);
+    }
+
+    /** The weights' sum in float64, in the order of the models, where {@code normalize} is set; else 1. */
+    double divisor(double[] weights) {
+        if (!flag("normalize")) {
+            return 1;
+        }
+        double sum = 0;
+        for (double weight : weights) {
+            sum += weight;
+        }
+        return sum;
+    }
+}

@@ -1,0 +1,54 @@
+package dev.fusor.simd;
+
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Elements;
+import dev.fusor.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** {@link Elements} for up to {@link Scratch#ELEMENTS} at a time, by vectors where they are there: the same bits. */
+public final class Floats {
+    private static final int SLOT = 0;
+
+    private Floats() {}
+
+    /**
+     * Widens elements to binary32; F64 is rounded to it.
+     *
+     * @param source of an arithmetic type
+     * @param from the first flat index
+     * @param values receives {@code count} numbers from index 0
+     * @param count how many, at most {@link Scratch#ELEMENTS}
+     */
+    public static void load(Tensor source, long from, float[] values, int count) {
+        if (source.dtype() == DType.F32 || !byVectors(source.dtype(), count)) {
+            Elements.load(source, from, values, count);
+            return;
+        }
+        MemorySegment buffer = Scratch.mine().buffer(SLOT);
+        Convert.between(source.dtype(), DType.F32).run(source.data(), source.dtype().byteSize(from), buffer, 0, count);
+        MemorySegment.copy(buffer, ValueLayout.JAVA_FLOAT, 0, values, 0, count);
+    }
+
+    /**
+     * Rounds numbers into a tensor.
+     *
+     * @param values the numbers, from index 0
+     * @param target of an arithmetic type
+     * @param at the first flat index
+     * @param count how many, at most {@link Scratch#ELEMENTS}
+     */
+    public static void store(float[] values, Tensor target, long at, int count) {
+        if (!byVectors(target.dtype(), count)) {
+            Elements.store(values, target, at, count);
+            return;
+        }
+        MemorySegment buffer = Scratch.mine().buffer(SLOT);
+        MemorySegment.copy(values, 0, buffer, ValueLayout.JAVA_FLOAT, 0, count);
+        Convert.between(DType.F32, target.dtype()).run(buffer, 0, target.data(), target.dtype().byteSize(at), count);
+    }
+
+    private static boolean byVectors(DType type, int count) {
+        return Specialised.available() && Lanes.supports(type) && count % Lanes.LENGTH == 0;
+    }
+}
