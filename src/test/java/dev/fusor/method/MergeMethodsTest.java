@@ -1,0 +1,176 @@
+package dev.fusor.method;
+
+import dev.fusor.device.CpuDevice;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Elements;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
+import dev.fusor.testing.Tensors;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/** Worked examples of the methods, computed by hand or published with the papers' code. */
+class MergeMethodsTest {
+    private static final double[] A = {1, 2, 3, 4};
+    private static final double[] B = {4, -1, .5, 2};
+    private static final double[][] TASK_VECTORS = {{1, -2, 3, .5, -.1, 0, 4, -.2}, {-1.5, 2, 1, -.5, .2, 0, -.3, .6},
+        {.7, .4, -5, .1, -.3, 0, 2, .9}};
+
+    @Test
+    void tiesGivesThePublishedValues() {
+        assertThat(ties(true, 1, 1, 1)).containsExactly(floats(.85, 2, -5, 0, 0, 0, 3, .75));
+        assertThat(ties(true, .5, 1, 2)).containsExactly(floats(.76, 2, -5, 0, 0, 0, 2.4, .8), Offset.offset(1e-6));
+        assertThat(ties(false, 1, 1, 1)).containsExactly(floats(1.7, 2, -5, 0, 0, 0, 6, 1.5));
+    }
+
+    @Test
+    void taskArithmeticGivesThePublishedValues() {
+        assertThat(taskArithmetic(1, false, .3, .3, .3))
+                .containsExactly(floats(.06, .12, -.3, .03, -.06, 0, 1.71, .39), Offset.offset(1e-6));
+        assertThat(taskArithmetic(1, true, .5, 1, 2)).containsExactly(
+                floats(.1142857, .5142857, -2.1428571, -.0142857, -.1285714, 0, 1.6285714, .6571429),
+                Offset.offset(1e-6));
+    }
+
+    @Test
+    void lambdaScalesTheTaskVectors() {
+        double[] once = taskArithmetic(1, false, .3, .3, .3);
+        double[] twice = taskArithmetic(2, false, .3, .3, .3);
+        for (int i = 0; i < once.length; i++) {
+            assertThat(twice[i]).isEqualTo(2 * once[i]);
+        }
+    }
+
+    @Test
+    void slerpGivesThePublishedValues() {
+        assertThat(pair(new Slerp(), A, B, .25))
+                .containsExactly(floats(2.0417166, 1.3433425, 2.6239226, 3.9045029), Offset.offset(1e-6));
+        assertThat(pair(new Slerp(), A, B, .5))
+                .containsExactly(floats(2.9305806, .5861161, 2.0514066, 3.5166969), Offset.offset(1e-6));
+    }
+
+    @Test
+    void slerpReturnsItsEndsExactly() {
+        assertThat(pair(new Slerp(), A, B, 0)).containsExactly(A);
+        assertThat(pair(new Slerp(), A, B, 1)).containsExactly(B);
+    }
+
+    @Test
+    void slerpOfColinearVectorsIsTheStraightLine() {
+        assertThat(pair(new Slerp(), A, new double[]{2, 4, 6, 8}, .5)).containsExactly(1.5, 3, 4.5, 6);
+        assertThat(pair(new Slerp(), A, new double[]{-1, -2, -3, -4}, .25)).containsExactly(.5, 1, 1.5, 2);
+    }
+
+    @Test
+    void slerpFromNothingFollowsTheFormulaOfOrthogonalVectors() {
+        double[] zeros = new double[4];
+        double sine = StrictMath.sin(StrictMath.PI / 4);
+        assertThat(pair(new Slerp(), zeros, A, .5)).containsExactly(floats(sine, 2 * sine, 3 * sine, 4 * sine));
+    }
+
+    @Test
+    void slerpKeepsANaNToItsElement() {
+        double[] merged = pair(new Slerp(), new double[]{1, Double.NaN, 3, 4}, B, .5);
+        assertThat(merged).containsExactly(2.5, Double.NaN, 1.75, 3);
+    }
+
+    @Test
+    void nearSwapGivesThePublishedValues() {
+        assertThat(pair(new NearSwap(), A, B, .5)).containsExactly(1.5, 1.5, 2.5, 3.5);
+    }
+
+    @Test
+    void linearDividesByTheSumOfTheWeightsUnlessTold() {
+        assertThat(linear(true, 1, 3)).containsExactly(floats(3.25, -.25, 1.125, 2.5));
+        assertThat(linear(false, 1, 3)).containsExactly(floats(13, -1, 4.5, 10));
+        assertThat(linear(true, 2, -1)).containsExactly(floats(-2, 5, 5.5, 6));
+    }
+
+    @Test
+    void passthroughCopiesBitsAndScales() {
+        Tensor odd = Tensors.anyBits(DType.BF16, 100, 1);
+        Tensor out = Tensors.zeros(DType.BF16, 100);
+        run(new Passthrough(), null, List.of(odd), List.of(Map.of("scale", 1.0)), Map.of(), out);
+        assertThat(Tensors.bytes(out)).isEqualTo(Tensors.bytes(odd));
+        Tensor two = Tensors.zeros(DType.F32, 4);
+        run(new Passthrough(), null, List.of(Tensors.of(DType.BF16, A)), List.of(Map.of("scale", 2.0)), Map.of(), two);
+        assertThat(Tensors.values(two)).containsExactly(2, 4, 6, 8);
+    }
+
+    @Test
+    void everyMethodHasItsOwnNameAndIsFoundByIt() {
+        assertThat(MergeMethods.all()).extracting(MergeMethod::name).doesNotHaveDuplicates()
+                .allSatisfy(name -> assertThat(MergeMethods.named(name)).isPresent());
+        assertThat(MergeMethods.named("tie")).isEmpty();
+    }
+
+    @Test
+    void rangesOfAnySizeMakeTheSameTensor() {
+        int length = 5000;
+        Tensor base = Tensors.random(DType.BF16, length, 1, null, .02);
+        List<TensorSource> models = List.of(Tensors.random(DType.BF16, length, 2, base, 2e-3),
+                Tensors.random(DType.BF16, length, 3, base, 2e-3));
+        for (MergeMethod method : List.of(new Linear(), new TaskArithmetic(), new Ties())) {
+            MergeInputs inputs = new MergeInputs(method.needsBase() ? base : null, models,
+                    List.of(Map.of("weight", .3, "density", .2), Map.of("weight", .7, "density", .6)),
+                    Map.of("normalize", 1.0, "lambda", 1.1));
+            RangeMerge merge = method.prepare(inputs, RangeMerge.HERE);
+            Tensor whole = Tensors.zeros(DType.BF16, length);
+            merge.merge(0, whole);
+            Tensor parts = Tensors.zeros(DType.BF16, length);
+            for (int from = 0; from < length; from += 613) {
+                merge.merge(from, parts.slice(from, Math.min(613, length - from)));
+            }
+            assertThat(Tensors.bytes(parts)).as(method.name()).isEqualTo(Tensors.bytes(whole));
+        }
+    }
+
+    private static double[] ties(boolean normalize, double... weights) {
+        return onZeros(new Ties(), Map.of("lambda", 1.0, "normalize", normalize ? 1.0 : 0.0), weights);
+    }
+
+    private static double[] taskArithmetic(double lambda, boolean normalize, double... weights) {
+        return onZeros(new TaskArithmetic(), Map.of("lambda", lambda, "normalize", normalize ? 1.0 : 0.0), weights);
+    }
+
+    private static double[] onZeros(MergeMethod method, Map<String, Double> parameters, double... weights) {
+        List<Tensor> models = Arrays.stream(TASK_VECTORS).map(values -> Tensors.of(DType.F32, values)).toList();
+        List<Map<String, Double>> perModel = Arrays.stream(weights)
+                .mapToObj(weight -> Map.of("weight", weight, "density", .5)).toList();
+        Tensor out = Tensors.zeros(DType.F32, 8);
+        run(method, Tensors.zeros(DType.F32, 8), models, perModel, parameters, out);
+        return Tensors.values(out);
+    }
+
+    private static double[] linear(boolean normalize, double first, double second) {
+        Tensor out = Tensors.zeros(DType.F32, 4);
+        run(new Linear(), null, List.of(Tensors.of(DType.F32, A), Tensors.of(DType.F32, B)),
+                List.of(Map.of("weight", first), Map.of("weight", second)), Map.of("normalize", normalize ? 1.0 : 0.0),
+                out);
+        return Tensors.values(out);
+    }
+
+    private static double[] pair(MergeMethod method, double[] base, double[] other, double t) {
+        Tensor out = Tensors.zeros(DType.F32, base.length);
+        run(method, Tensors.of(DType.F32, base), List.of(Tensors.of(DType.F32, other)), List.of(Map.of()),
+                Map.of("t", t), out);
+        return Tensors.values(out);
+    }
+
+    private static void run(MergeMethod method, Tensor base, List<Tensor> models, List<Map<String, Double>> perModel,
+            Map<String, Double> parameters, Tensor out) {
+        try (CpuDevice device = CpuDevice.open(2)) {
+            method.prepare(new MergeInputs(base, List.copyOf(models), perModel, parameters), device).merge(0, out);
+        }
+    }
+
+    /** The nearest float32 to each value. */
+    private static double[] floats(double... values) {
+        return Arrays.stream(values).map(value -> (float) value).toArray();
+    }
+}
