@@ -3,10 +3,13 @@
  *
  * <p>The Vector API is optional: run with {@code --add-modules jdk.incubator.vector} to get it, without it a plain path
  * computes the same bits.
+ *
+ * <p>{@link dev.fusor.recipe.Recipe} needs the module {@code org.snakeyaml.engine.v2}, which is optional as well.
  */
 module dev.fusor {
     requires com.fasterxml.jackson.core;
     requires static jdk.incubator.vector;
+    requires static org.snakeyaml.engine.v2;
 
     exports dev.fusor.arithmetic;
     exports dev.fusor.checkpoint;

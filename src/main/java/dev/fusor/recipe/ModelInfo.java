@@ -9,7 +9,7 @@ import java.util.SequencedMap;
 /**
  * What a plan needs to know of one model.
  *
- * @param reference the model as the recipe writes it
+ * @param reference the model as the recipe writes it, see {@link Recipe#models()}
  * @param location where it was found, for messages
  * @param tensors its tensors by name
  * @param layers the number of layers that its configuration gives ({@code num_hidden_layers}), if it is known

@@ -1,0 +1,145 @@
+package dev.fusor.recipe;
+
+import dev.fusor.method.MergeMethod;
+import dev.fusor.tensor.DType;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+
+/**
+ * A recipe in mergekit's YAML, read and checked.
+ *
+ * <p>Reading is strict: an unknown key, a parameter that the method does not have, a value outside its domain or a model
+ * listed twice is an error that says where it stands. Where this differs from mergekit is listed in
+ * {@code docs/mergekit-compatibility.md}.
+ */
+public final class Recipe {
+    private final String sourceName;
+    private final String text;
+    private final MergeMethod method;
+    private final List<Slice> slices;
+    private final boolean assembled;
+    private final Optional<ModelReference> base;
+    private final Map<String, Setting> parameters;
+    private final Optional<DType> outDtype;
+    private final List<ModelReference> models;
+
+    Recipe(String sourceName, String text, MergeMethod method, List<Slice> slices, boolean assembled,
+            Optional<ModelReference> base, Map<String, Setting> parameters, Optional<DType> outDtype,
+            List<ModelReference> models) {
+        this.sourceName = sourceName;
+        this.text = text;
+        this.method = method;
+        this.slices = slices;
+        this.assembled = assembled;
+        this.base = base;
+        this.parameters = parameters;
+        this.outDtype = outDtype;
+        this.models = models;
+    }
+
+    /**
+     * {@return the recipe in a file}
+     *
+     * @param yaml the file, in UTF-8
+     * @throws RecipeException if it cannot be read, or is not a valid recipe
+     */
+    public static Recipe read(Path yaml) throws RecipeException {
+        String name = yaml.toString();
+        try {
+            if (Files.size(yaml) > YamlText.MOST_CHARACTERS) {
+                throw new RecipeException(name, "a recipe has at most %d bytes, got %d"
+                        .formatted(YamlText.MOST_CHARACTERS, Files.size(yaml)));
+            }
+            byte[] bytes = Files.readAllBytes(yaml);
+            return parse(StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString(), name);
+        } catch (NoSuchFileException e) {
+            throw new RecipeException(name, "there is no such file");
+        } catch (CharacterCodingException e) {
+            throw new RecipeException(name, "a recipe is UTF-8 text, and this file is not");
+        } catch (IOException e) {
+            throw new RecipeException(name, "cannot be read: " + e.getMessage());
+        }
+    }
+
+    /**
+     * {@return the recipe in a text}
+     *
+     * @param text YAML
+     * @param sourceName what messages call the text, such as its file name
+     * @throws RecipeException if it is not a valid recipe
+     */
+    public static Recipe parse(String text, String sourceName) throws RecipeException {
+        return new RecipeReader().read(text, sourceName);
+    }
+
+    /** {@return what messages call the recipe} */
+    public String sourceName() {
+        return sourceName;
+    }
+
+    /** {@return the text as it was read} */
+    public String text() {
+        return text;
+    }
+
+    /** {@return the merge method's name} */
+    public String method() {
+        return method.name();
+    }
+
+    /**
+     * {@return every model of the recipe once, the base model included, in the order in which they stand}
+     *
+     * <p>Spellings that differ only in {@code .}, {@code ..} and slashes are one model, under the first spelling.
+     */
+    public List<ModelReference> models() {
+        return models;
+    }
+
+    /** {@return the base model of the whole recipe, if it names one} */
+    public Optional<ModelReference> baseModel() {
+        return base;
+    }
+
+    /**
+     * {@return where the models lie, by their reference's path} A relative path is looked for in the working directory, as
+     * mergekit does, and then beside the recipe.
+     *
+     * @param folder the recipe's own folder
+     * @throws RecipeException if one is not there, or if two references turn out to be one model
+     */
+    public SequencedMap<String, Path> locate(Path folder) throws RecipeException {
+        return new ModelLocator(this, folder).locate();
+    }
+
+    MergeMethod mergeMethod() {
+        return method;
+    }
+
+    List<Slice> slices() {
+        return slices;
+    }
+
+    /** Whether the recipe assembles its layers from slices. */
+    boolean isAssembled() {
+        return assembled;
+    }
+
+    Map<String, Setting> parameters() {
+        return parameters;
+    }
+
+    /** The output's type; empty leaves each tensor the type it has in the base or first model. */
+    Optional<DType> outDtype() {
+        return outDtype;
+    }
+}
