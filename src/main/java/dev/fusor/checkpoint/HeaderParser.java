@@ -14,8 +14,8 @@ import java.util.stream.Collectors;
 
 /** The JSON of one safetensors header, each entry checked by itself. */
 final class HeaderParser {
-    private static final int MAX_RANK = 64;
-    private static final int MAX_METADATA = 65_536;
+    static final int MAX_RANK = 64;
+    static final int MAX_METADATA = 65_536;
     private static final Map<String, DType> DTYPES = Arrays.stream(DType.values())
             .collect(Collectors.toUnmodifiableMap(DType::name, Function.identity()));
 

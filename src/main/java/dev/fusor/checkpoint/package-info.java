@@ -1,7 +1,8 @@
 /**
  * Checkpoints on disk: safetensors files, sharded or single, read with every rule checked and written all or nothing.
  *
- * <p>Nothing here computes; {@link dev.fusor.checkpoint.Checkpoint} reads. Every failure that a user can mend is a
+ * <p>Nothing here computes; {@link dev.fusor.checkpoint.Checkpoint} reads and
+ * {@link dev.fusor.checkpoint.CheckpointWriter} writes. Every failure that a user can mend is a
  * {@link dev.fusor.checkpoint.CheckpointException} of one sentence.
  */
 package dev.fusor.checkpoint;

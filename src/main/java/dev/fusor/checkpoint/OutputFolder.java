@@ -1,0 +1,79 @@
+package dev.fusor.checkpoint;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * The final name of a checkpoint to be written.
+ *
+ * @param path absolute, its links followed
+ */
+record OutputFolder(Path path, boolean overwrite) {
+    static OutputFolder of(Path named, boolean overwrite) throws IOException {
+        OutputFolder output = new OutputFolder(resolve(named), overwrite);
+        output.checkReplaceable();
+        return output;
+    }
+
+    private static Path resolve(Path named) throws IOException {
+        Path absolute = named.toAbsolutePath();
+        if (Files.exists(absolute)) {
+            Path real = absolute.toRealPath();
+            if (real.getParent() == null) {
+                throw CheckpointException.at(named, "a root folder cannot be the output; name a folder inside it");
+            }
+            return real;
+        }
+        if (Files.isSymbolicLink(absolute)) {
+            throw CheckpointException.at(named, "the output is a link to nothing; delete it or name another folder");
+        }
+        Path parent = absolute.getParent();
+        if (!Files.isDirectory(parent)) {
+            throw CheckpointException.at(named, "the parent %s %s; name an output in a folder that exists", parent,
+                    Files.exists(parent) ? "is not a folder" : "does not exist");
+        }
+        return parent.toRealPath().resolve(absolute.getFileName());
+    }
+
+    /** Checks that there is nothing of that name, or nothing in it, or a checkpoint that may be overwritten. */
+    void checkReplaceable() throws IOException {
+        if (!Files.exists(path)) {
+            return;
+        }
+        if (!Files.isDirectory(path)) {
+            throw CheckpointException.at(path, "the output is an existing file, wanted the name of a folder");
+        }
+        List<Path> children = children();
+        if (children.isEmpty()) {
+            return;
+        }
+        if (!overwrite) {
+            throw CheckpointException.at(path,
+                    "the output exists and is not empty; name another folder, or replace it with --overwrite");
+        }
+        if (children.stream().noneMatch(child -> child.toString().endsWith(".safetensors"))) {
+            throw CheckpointException.at(path, "the output exists and holds no .safetensors file, so it is not deleted "
+                    + "even with --overwrite; name another folder");
+        }
+    }
+
+    private List<Path> children() throws CheckpointException {
+        try (Stream<Path> children = Files.list(path)) {
+            return children.toList();
+        } catch (IOException e) {
+            throw CheckpointException.at(path, e, "the output cannot be read (%s); check its permissions", e);
+        }
+    }
+
+    /** Checks that the disk has room, before hours go into what cannot be kept. */
+    void checkSpace(long wanted) throws IOException {
+        long free = Files.getFileStore(path.getParent()).getUsableSpace();
+        if (free < wanted) {
+            throw CheckpointException.at(path, "the output takes %d bytes, but the disk has only %d free; "
+                    + "free some space or name a folder on another disk", wanted, free);
+        }
+    }
+}
