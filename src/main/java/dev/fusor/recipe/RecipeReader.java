@@ -118,7 +118,7 @@ final class RecipeReader {
                 readBase(baseValue);
             }
             Optional<ModelReference> sliceBase = own.isPresent() ? Optional.of(models.read(own.get())) : base;
-            if (own.isPresent() && !method.usesBase()) {
+            if (own.isPresent() && !method.needsBase()) {
                 throw own.get().problem("%s uses no base model; remove it".formatted(method.name()));
             }
             slices.add(new SliceCheck(method, entry, true).complete(sources, sliceBase,

@@ -32,7 +32,7 @@ final class SliceCheck {
                 && joins(listed.size())) {
             sources.add(new Source(place.place(), base.get(), false, commonRange(listed, base.get()), Map.of()));
         }
-        Optional<ModelReference> used = method.usesBase() ? base : Optional.empty();
+        Optional<ModelReference> used = method.needsBase() ? base : Optional.empty();
         Slice slice = new Slice(place.place(), place.path(), List.copyOf(sources), used, parameters);
         refuseCount(slice);
         return slice;
@@ -40,7 +40,7 @@ final class SliceCheck {
 
     /** As in mergekit, a base model that is not listed is one more model for a method that has no base. */
     private boolean joins(int listed) {
-        return method.usesBase() || !sliced && listed < method.mostModels();
+        return method.needsBase() || !sliced && listed < method.mostModels();
     }
 
     private void refuseDoubles(List<Source> sources) throws RecipeException {
@@ -92,7 +92,7 @@ final class SliceCheck {
                             ? "at least " + Words.count(fewest, "model")
                             : "at most " + Words.count(most, "model");
             throw place.problem("%s merges %s%s, got %d%s".formatted(method.name(), wanted,
-                    method.usesBase() ? " besides the base model" : "", voters.size(),
+                    method.needsBase() ? " besides the base model" : "", voters.size(),
                     voters.isEmpty() ? "" : ": " + Words.quoteAll(voters)));
         }
     }
