@@ -125,19 +125,27 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
             if (!gather) {
                 return new Found(low, rank, inside);
             }
-            int[] all = new int[(int) total];
+            int key = Keys.kthLargest(joined(keys, (int) total), (int) total, rank);
+            int[] greater = new int[tiles];
+            int[] equal = new int[tiles];
+            device.run(tiles, tile -> {
+                int t = (int) tile;
+                for (int other : keys[t]) {
+                    greater[t] += other > key ? 1 : 0;
+                    equal[t] += other == key ? 1 : 0;
+                }
+            });
+            return new Found(key, rank - Arrays.stream(greater).asLongStream().sum(), equal);
+        }
+
+        private static int[] joined(int[][] parts, int total) {
+            int[] all = new int[total];
             int at = 0;
-            for (int[] part : keys) {
+            for (int[] part : parts) {
                 System.arraycopy(part, 0, all, at, part.length);
                 at += part.length;
             }
-            int key = Keys.kthLargest(all.clone(), all.length, rank);
-            long ties = rank - Arrays.stream(all).filter(other -> other > key).count();
-            int[] equal = new int[tiles];
-            for (int t = 0; t < tiles; t++) {
-                equal[t] = (int) Arrays.stream(keys[t]).filter(other -> other == key).count();
-            }
-            return new Found(key, ties, equal);
+            return all;
         }
 
         /** The upper 16 bits of the key by one histogram, the lower 15 by another, the ties by a third pass. */
