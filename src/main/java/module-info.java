@@ -10,14 +10,18 @@ module dev.fusor {
     requires com.fasterxml.jackson.core;
     requires static jdk.incubator.vector;
     requires static org.snakeyaml.engine.v2;
+    requires static info.picocli;
 
     exports dev.fusor.arithmetic;
     exports dev.fusor.checkpoint;
     exports dev.fusor.consensus;
     exports dev.fusor.device;
+    exports dev.fusor.merge;
     exports dev.fusor.method;
     exports dev.fusor.recipe;
     exports dev.fusor.reduce;
     exports dev.fusor.tensor;
     exports dev.fusor.trim;
+
+    opens dev.fusor.cli to info.picocli;
 }

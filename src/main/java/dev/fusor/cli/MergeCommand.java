@@ -1,0 +1,184 @@
+package dev.fusor.cli;
+
+import dev.fusor.checkpoint.Checkpoint;
+import dev.fusor.checkpoint.TensorEntry;
+import dev.fusor.merge.Estimate;
+import dev.fusor.merge.MergeException;
+import dev.fusor.merge.MergeOptions;
+import dev.fusor.merge.MergeReport;
+import dev.fusor.merge.Merger;
+import dev.fusor.merge.Progress;
+import dev.fusor.merge.Reading;
+import dev.fusor.recipe.MergePlan;
+import dev.fusor.recipe.ModelInfo;
+import dev.fusor.recipe.PlanOptions;
+import dev.fusor.recipe.Planner;
+import dev.fusor.recipe.Recipe;
+import dev.fusor.recipe.RecipeException;
+import dev.fusor.recipe.TensorInfo;
+import dev.fusor.recipe.TensorPlan;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code fusor merge}: a recipe and checkpoints in, a checkpoint out. */
+@Command(name = "merge", mixinStandardHelpOptions = true, sortOptions = false, description = "Merges checkpoints as a mergekit recipe says.")
+final class MergeCommand implements Callable<Integer> {
+    private static final String WHAT_READING = "How inputs are read: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).";
+
+    @Spec
+    private CommandSpec spec;
+
+    @Parameters(index = "0", paramLabel = "RECIPE.yml", description = "The recipe, in mergekit's format.")
+    private Path recipeFile;
+
+    @Parameters(index = "1", paramLabel = "OUT_DIR", description = "The folder to make.")
+    private Path output;
+
+    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "auto", description = "Where to compute: auto or cpu (default: ${DEFAULT-VALUE}).")
+    private String device;
+
+    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per processor).")
+    private Integer threads;
+
+    @Option(names = "--max-memory", paramLabel = "SIZE", converter = Sizes.class, defaultValue = "300MB", description = "Memory the process may take, other than mapped files (default: ${DEFAULT-VALUE}).")
+    private long maxMemory;
+
+    @Option(names = "--shard-size", paramLabel = "SIZE", converter = Sizes.class, defaultValue = "5GB", description = "Size at which a new output file is begun (default: ${DEFAULT-VALUE}).")
+    private long shardSize;
+
+    @Option(names = "--reading", paramLabel = "HOW", defaultValue = "AUTO", description = WHAT_READING)
+    private Reading reading;
+
+    @Option(names = "--overwrite", description = "Replace the output if it exists.")
+    private boolean overwrite;
+
+    @Option(names = "--dry-run", description = "Check everything and print the plan; write nothing.")
+    private boolean dryRun;
+
+    @Option(names = "--hash", description = "Put a SHA-256 of every input and output file into the manifest.")
+    private boolean hash;
+
+    @Option(names = "--fail-on-nan", description = "Fail if an input or the output has NaN or infinities.")
+    private boolean failOnNan;
+
+    @Option(names = "--cut-embeddings", description = "Cut embeddings of different vocabularies to the rows that all models have.")
+    private boolean cutEmbeddings;
+
+    @Option(names = "--quiet", description = "No progress.")
+    private boolean quiet;
+
+    MergeCommand() {}
+
+    @Override
+    public Integer call() throws IOException, RecipeException, MergeException {
+        if (!device.equals("auto") && !device.equals("cpu")) {
+            throw new MergeException(
+                    "--device " + device
+                            + " is not there: this version computes on the CPU; give --device cpu or auto");
+        }
+        if (threads != null && threads < 1) {
+            throw new MergeException("--threads is 1 or more, got " + threads);
+        }
+        Recipe recipe = Recipe.read(recipeFile);
+        List<Checkpoint> checkpoints = new ArrayList<>();
+        try {
+            List<ModelInfo> models = new ArrayList<>();
+            for (Map.Entry<String, Path> model : recipe.locate(recipeFile.toAbsolutePath().getParent()).entrySet()) {
+                Checkpoint checkpoint = Checkpoint.open(model.getValue());
+                checkpoints.add(checkpoint);
+                models.add(describe(model.getKey(), checkpoint));
+            }
+            MergePlan plan = Planner.plan(recipe, models, new PlanOptions(cutEmbeddings));
+            int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+            return merge(plan, recipe, checkpoints,
+                    new MergeOptions(count, reading, maxMemory, shardSize, overwrite, hash, failOnNan));
+        } finally {
+            for (Checkpoint checkpoint : checkpoints) {
+                checkpoint.close();
+            }
+        }
+    }
+
+    private int merge(MergePlan plan, Recipe recipe, List<Checkpoint> checkpoints, MergeOptions options)
+            throws IOException, MergeException {
+        Estimate estimate = Estimate.of(plan, checkpoints, options);
+        PrintWriter err = spec.commandLine().getErr();
+        PrintWriter out = spec.commandLine().getOut();
+        plan.notes().forEach(note -> err.println("note: " + note));
+        checkOutput(estimate);
+        String work = String.format("%d tensors, %s to read, %s to write, at most %s of memory", plan.tensors().size(),
+                Sizes.words(estimate.bytesToRead()), Sizes.words(estimate.bytesToWrite()),
+                Sizes.words(estimate.memory()));
+        if (dryRun) {
+            plan.tensors().forEach(tensor -> out.println(line(tensor, plan)));
+            out.println(work);
+            return 0;
+        }
+        err.println(work);
+        boolean terminal = System.console() != null && System.console().isTerminal();
+        Progress progress = quiet
+                ? Progress.SILENT
+                : new ProgressLine(err, estimate.bytesToRead() + estimate.bytesToWrite(), terminal);
+        try (Merger merger = new Merger(plan, checkpoints, options, progress)) {
+            MergeReport report = merger.merge(output, recipe.text());
+            report.nonFinite().forEach((name, health) -> err.println("not finite: " + name + ": " + health));
+            out.println(String.format(Locale.ROOT, "%s: %s read, %s written in %.2f s, %.2f GB/s", output,
+                    Sizes.words(report.bytesRead()), Sizes.words(report.bytesWritten()), report.seconds(),
+                    (report.bytesRead() + report.bytesWritten()) / report.seconds() / 1e9));
+        }
+        return 0;
+    }
+
+    private void checkOutput(Estimate estimate) throws IOException, MergeException {
+        Path parent = output.toAbsolutePath().normalize().getParent();
+        while (parent != null && !Files.isDirectory(parent)) {
+            parent = parent.getParent();
+        }
+        if (Files.exists(output) && !overwrite) {
+            throw new MergeException(output + " exists; give another folder, or --overwrite to replace it");
+        }
+        long free = parent == null ? Long.MAX_VALUE : Files.getFileStore(parent).getUsableSpace();
+        if (free < estimate.bytesToWrite()) {
+            throw new MergeException("%s has %s free and the output takes %s; make room or choose another disk"
+                    .formatted(parent, Sizes.words(free), Sizes.words(estimate.bytesToWrite())));
+        }
+    }
+
+    private static String line(TensorPlan tensor, MergePlan plan) {
+        List<String> inputs = new ArrayList<>();
+        for (int i = 0; i < tensor.inputs().size(); i++) {
+            String model = plan.models().get(tensor.inputs().get(i).model());
+            boolean base = tensor.base().isPresent() && tensor.base().getAsInt() == i;
+            inputs.add(model + (base ? " base" : "") + values(tensor.inputs().get(i).parameters()));
+        }
+        return "%s %s %s = %s%s of %s".formatted(tensor.name(), tensor.outDtype(), tensor.shape(),
+                tensor.carried() ? "carried" : tensor.method(), values(tensor.parameters()), String.join(", ", inputs));
+    }
+
+    private static String values(Map<String, Double> values) {
+        return values.isEmpty() ? "" : " " + values;
+    }
+
+    private static ModelInfo describe(String reference, Checkpoint checkpoint) throws IOException {
+        SequencedMap<String, TensorInfo> tensors = new LinkedHashMap<>();
+        for (TensorEntry entry : checkpoint.tensors().values()) {
+            tensors.put(entry.name(), new TensorInfo(entry.dtype(), entry.shape(), entry.file().toString()));
+        }
+        return new ModelInfo(reference, checkpoint.path().toString(), tensors,
+                Configuration.layers(checkpoint.folder()));
+    }
+}

@@ -1,0 +1,66 @@
+package dev.fusor.merge;
+
+import dev.fusor.checkpoint.Checkpoint;
+import dev.fusor.recipe.MergePlan;
+import dev.fusor.recipe.TensorInput;
+import dev.fusor.recipe.TensorPlan;
+import java.util.List;
+
+/**
+ * What a plan will take, known before any work.
+ *
+ * @param bytesToRead bytes of input tensors, each counted once
+ * @param bytesToWrite bytes of output tensors
+ * @param tileElements elements of one range, chosen to keep to the memory
+ * @param memory bytes of memory other than mapped files: the JVM with its full heap, and the buffers
+ */
+public record Estimate(long bytesToRead, long bytesToWrite, int tileElements, long memory) {
+    /** Elements of a range where memory is no matter: 512 KiB of a 16-bit type, still in the second-level cache. */
+    private static final int LARGEST_TILE = 1 << 18;
+
+    private static final int SMALLEST_TILE = 1 << 12;
+
+    /** What the JVM takes beside its heap: code, metadata, stacks, the collector. Measured: docs/measured.md. */
+    private static final long JVM = 90_000_000L;
+
+    /**
+     * {@return what a plan takes}
+     *
+     * @param plan the plan
+     * @param checkpoints the plan's models, in its order
+     * @param options how it will be carried out
+     * @throws MergeException if the memory allowed is too little
+     */
+    public static Estimate of(MergePlan plan, List<Checkpoint> checkpoints, MergeOptions options)
+            throws MergeException {
+        long read = 0;
+        long write = 0;
+        int inputs = 1;
+        for (TensorPlan tensor : plan.tensors()) {
+            long elements = tensor.shape().elements();
+            write += tensor.outDtype().byteSize(elements);
+            for (TensorInput input : tensor.inputs()) {
+                read += checkpoints.get(input.model()).tensor(input.tensor()).dtype().byteSize(elements);
+            }
+            inputs = Math.max(inputs, tensor.inputs().size());
+        }
+        long fixed = JVM + Runtime.getRuntime().maxMemory();
+        int tile = LARGEST_TILE;
+        while (fixed + buffers(tile, inputs, options) > options.maxMemory() && tile > SMALLEST_TILE) {
+            tile /= 2;
+        }
+        long memory = fixed + buffers(tile, inputs, options);
+        if (memory > options.maxMemory()) {
+            throw new MergeException(
+                    "--max-memory %d is too little: the JVM with its heap of %d bytes and the buffers of %d threads take %d; allow that much, or use fewer threads"
+                            .formatted(options.maxMemory(), Runtime.getRuntime().maxMemory(), options.threads(),
+                                    memory));
+        }
+        return new Estimate(read, write, tile, memory);
+    }
+
+    private static long buffers(int tile, int inputs, MergeOptions options) {
+        int buffersPerThread = 1 + (options.reading() == Reading.READS ? inputs : 0);
+        return (long) options.threads() * buffersPerThread * tile * Double.BYTES;
+    }
+}

@@ -1,0 +1,256 @@
+package dev.fusor.merge;
+
+import dev.fusor.checkpoint.Checkpoint;
+import dev.fusor.checkpoint.CheckpointWriter;
+import dev.fusor.checkpoint.TensorEntry;
+import dev.fusor.device.CpuDevice;
+import dev.fusor.merge.MergeReport.TensorHealth;
+import dev.fusor.method.MergeInputs;
+import dev.fusor.method.MergeMethods;
+import dev.fusor.method.RangeMerge;
+import dev.fusor.recipe.MergePlan;
+import dev.fusor.recipe.TensorInput;
+import dev.fusor.recipe.TensorPlan;
+import dev.fusor.reduce.NonFinite;
+import dev.fusor.tensor.Shape;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/**
+ * Carries out a merge plan on the CPU: tensor by tensor, each in ranges that the threads share out. A range is merged into
+ * a buffer of its thread and written to its place; nothing larger than a range is ever held.
+ */
+public final class Merger implements AutoCloseable {
+    private final MergePlan plan;
+    private final List<Checkpoint> checkpoints;
+    private final MergeOptions options;
+    private final Estimate estimate;
+    private final Progress progress;
+    private final CpuDevice device;
+    private final Arena arena = Arena.ofShared();
+    private final FileSource.Buffers inputBuffers;
+    private final ThreadLocal<MemorySegment> outputBuffer;
+    private final SequencedMap<String, TensorHealth> health = new LinkedHashMap<>();
+
+    /**
+     * Prepares a merge; nothing is read or written yet.
+     *
+     * @param plan what to do
+     * @param checkpoints the plan's models, in its order; they stay open until the merge is closed
+     * @param options how to do it
+     * @param progress is told how far it has come
+     * @throws MergeException if the memory allowed is too little
+     */
+    public Merger(MergePlan plan, List<Checkpoint> checkpoints, MergeOptions options, Progress progress)
+            throws MergeException {
+        this.plan = plan;
+        this.checkpoints = List.copyOf(checkpoints);
+        this.options = options;
+        this.estimate = Estimate.of(plan, checkpoints, options);
+        this.progress = progress;
+        this.device = CpuDevice.open(options.threads());
+        int places = plan.tensors().stream().mapToInt(tensor -> tensor.inputs().size()).max().orElse(1);
+        this.inputBuffers = new FileSource.Buffers(places);
+        this.outputBuffer = ThreadLocal
+                .withInitial(() -> arena.allocate((long) estimate.tileElements() * Double.BYTES, 64));
+    }
+
+    /** {@return the version of Fusor} */
+    public static String version() {
+        String version = Merger.class.getModule().isNamed()
+                ? Merger.class.getModule().getDescriptor().rawVersion().orElse(null)
+                : Merger.class.getPackage().getImplementationVersion();
+        return version == null ? "development" : version;
+    }
+
+    /** {@return what the plan will take} */
+    public Estimate estimate() {
+        return estimate;
+    }
+
+    /**
+     * Merges into a new checkpoint.
+     *
+     * @param output the folder to make
+     * @param recipe the recipe's text, kept beside the output
+     * @return what was done
+     * @throws IOException if reading or writing fails; the output's name is then untouched
+     * @throws MergeException if the inputs do not allow the merge
+     */
+    public MergeReport merge(Path output, String recipe) throws IOException, MergeException {
+        long start = System.nanoTime();
+        List<CheckpointWriter.Spec> specs = plan.tensors().stream()
+                .map(tensor -> new CheckpointWriter.Spec(tensor.name(), tensor.outDtype(), tensor.shape())).toList();
+        Checkpoint donor = checkpoints.get(plan.donor());
+        try (CheckpointWriter writer = CheckpointWriter
+                .create(output, specs, options.shardBytes(), donor.metadata(), options.overwrite())) {
+            for (TensorPlan tensor : plan.tensors()) {
+                merge(tensor, writer);
+            }
+            Companions.copy(donor, plan, writer.staging());
+            new Manifest(plan, checkpoints, options, health).write(writer, recipe);
+            writer.commit();
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+        return new MergeReport(estimate.bytesToRead(), estimate.bytesToWrite(), (System.nanoTime() - start) / 1e9,
+                health);
+    }
+
+    private void merge(TensorPlan tensor, CheckpointWriter writer) throws MergeException {
+        List<TensorSource> inputs = new ArrayList<>();
+        for (TensorInput input : tensor.inputs()) {
+            inputs.add(source(input, tensor.shape(), inputs.size()));
+        }
+        Ranges ranges = new Ranges(tensor, inputs, writer);
+        if (tensor.carried()) {
+            ranges.run(ranges::carry);
+        } else {
+            RangeMerge method = method(tensor, inputs);
+            ranges.run((from, out) -> method.merge(from, out));
+        }
+        TensorHealth found = ranges.health();
+        if (found.any()) {
+            if (options.failOnNan()) {
+                throw new MergeException(
+                        "the tensor '%s' has values that are not finite (%s) and --fail-on-nan was given; leave it out to merge all the same"
+                                .formatted(tensor.name(), describe(tensor, found)));
+            }
+            health.put(tensor.name(), found);
+        }
+    }
+
+    private TensorSource source(TensorInput input, Shape shape, int place) {
+        Checkpoint checkpoint = checkpoints.get(input.model());
+        TensorEntry entry = checkpoint.tensor(input.tensor());
+        if (options.reading() == Reading.READS) {
+            return new FileSource(checkpoint, entry, shape, inputBuffers, place);
+        }
+        Tensor whole = checkpoint.map(input.tensor());
+        return whole.shape().equals(shape) ? whole : whole.slice(0, shape.elements());
+    }
+
+    private RangeMerge method(TensorPlan tensor, List<TensorSource> inputs) {
+        TensorSource base = tensor.base().isPresent() ? inputs.get(tensor.base().getAsInt()) : null;
+        List<TensorSource> models = new ArrayList<>();
+        List<Map<String, Double>> parameters = new ArrayList<>();
+        for (int i = 0; i < inputs.size(); i++) {
+            if (base == null || i != tensor.base().getAsInt()) {
+                models.add(inputs.get(i));
+                parameters.add(tensor.inputs().get(i).parameters());
+            }
+        }
+        return MergeMethods.named(tensor.method()).orElseThrow()
+                .prepare(new MergeInputs(base, models, parameters, tensor.parameters()), device);
+    }
+
+    private String describe(TensorPlan tensor, TensorHealth found) {
+        List<String> parts = new ArrayList<>();
+        for (int i = 0; i < found.inputs().size(); i++) {
+            if (found.inputs().get(i).any()) {
+                parts.add(describe(found.inputs().get(i)) + " in " + plan.models().get(tensor.inputs().get(i).model()));
+            }
+        }
+        if (found.output().any()) {
+            parts.add(describe(found.output()) + " in the result");
+        }
+        return String.join(", ", parts);
+    }
+
+    private static String describe(NonFinite counts) {
+        return counts.nan() + " NaN and " + counts.infinite() + " infinite";
+    }
+
+    /** The ranges of one tensor. */
+    private final class Ranges {
+        private final TensorPlan tensor;
+        private final List<TensorSource> inputs;
+        private final CheckpointWriter writer;
+        private final NonFinite[] inputHealth;
+        private NonFinite outputHealth = NonFinite.NONE;
+
+        Ranges(TensorPlan tensor, List<TensorSource> inputs, CheckpointWriter writer) {
+            this.tensor = tensor;
+            this.inputs = inputs;
+            this.writer = writer;
+            this.inputHealth = new NonFinite[inputs.size()];
+            Arrays.fill(inputHealth, NonFinite.NONE);
+        }
+
+        TensorHealth health() {
+            return new TensorHealth(List.of(inputHealth), outputHealth);
+        }
+
+        void run(RangeMerge merge) {
+            long length = tensor.shape().elements();
+            // Packed types come in whole bytes: a range starts at a multiple of 8 elements.
+            long tile = estimate.tileElements();
+            device.run((length + tile - 1) / tile, number -> {
+                long from = number * tile;
+                long count = Math.min(tile, length - from);
+                long bytes = tensor.outDtype().byteSize(count);
+                Tensor out = Tensor.of(outputBuffer.get().asSlice(0, bytes), tensor.outDtype(), Shape.of(count));
+                merge.merge(from, out);
+                count(from, count, out);
+                try {
+                    writer.write(tensor.name(), tensor.outDtype().byteSize(from), out.data());
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+                long read = inputs.stream().mapToLong(input -> input.dtype().byteSize(count)).sum();
+                progress.advanced(read + bytes);
+            });
+        }
+
+        void carry(long from, Tensor out) {
+            Tensor first = inputs.getFirst().slice(from, out.elements());
+            for (int i = 1; i < inputs.size(); i++) {
+                Tensor other = inputs.get(i).slice(from, out.elements());
+                if (first.data().mismatch(other.data()) != -1) {
+                    throw new UncheckedIOException(new IOException(
+                            "the tensor '%s' of type %s differs between %s and %s, and values of that type are only copied; take the tensor from one model by a passthrough slice"
+                                    .formatted(tensor.name(), tensor.outDtype(),
+                                            plan.models().get(tensor.inputs().getFirst().model()),
+                                            plan.models().get(tensor.inputs().get(i).model()))));
+                }
+            }
+            out.data().copyFrom(first.data());
+        }
+
+        private void count(long from, long count, Tensor out) {
+            if (!out.dtype().isArithmetic()) {
+                return;
+            }
+            NonFinite[] found = new NonFinite[inputs.size()];
+            for (int i = 0; i < found.length; i++) {
+                found[i] = NonFinite.count(inputs.get(i).slice(from, count));
+            }
+            NonFinite result = NonFinite.count(out);
+            synchronized (this) {
+                for (int i = 0; i < found.length; i++) {
+                    inputHealth[i] = inputHealth[i].plus(found[i]);
+                }
+                outputHealth = outputHealth.plus(result);
+            }
+        }
+    }
+
+    /** Ends the threads and frees the buffers; the checkpoints stay open. */
+    @Override
+    public void close() {
+        device.close();
+        inputBuffers.close();
+        arena.close();
+    }
+}
