@@ -68,12 +68,13 @@ final class Layout {
                             .formatted(slice.path(), model));
         }
         if (stack.prefixes().size() > 1) {
-            throw source.place().problem("%s: %s has several stacks of %d layers (%s), slices need one"
-                    .formatted(slice.path(), model, stack.layers(), String.join(", ", stack.prefixes())));
+            throw source.place().problem("%s: %s has several stacks of %s (%s), slices need one"
+                    .formatted(slice.path(), model, Words.count(stack.layers(), "layer"),
+                            String.join(", ", stack.prefixes())));
         }
         if (source.range().orElseThrow().end() > stack.layers()) {
-            throw source.place().problem("%s: the layer_range %s goes past the %d layers of %s"
-                    .formatted(slice.path(), source.range().get(), stack.layers(), model));
+            throw source.place().problem("%s: the layer_range %s goes past the %s of %s"
+                    .formatted(slice.path(), source.range().get(), Words.count(stack.layers(), "layer"), model));
         }
     }
 

@@ -97,7 +97,8 @@ public final class Recipe {
     }
 
     /**
-     * {@return every model of the recipe once, the base model included, in the order in which they stand}
+     * {@return every model of the recipe once} Models stand in the order in which slices name them; a base model that is not
+     * listed follows the first slice that needs it.
      *
      * <p>Spellings that differ only in {@code .}, {@code ..} and slashes are one model, under the first spelling.
      */

@@ -27,7 +27,7 @@ final class Resolver {
                 List.of(source.parameters(), item.slice().parameters(), recipe.parameters()));
     }
 
-    /** The values for the whole tensor; for messages about them, the slice's place stands in for the source's. */
+    /** The values for the whole tensor, which no source has a say in. */
     SequencedMap<String, Double> ofTensor(Item item) throws RecipeException {
         return resolve(item, Scope.TENSOR, null, List.of(item.slice().parameters(), recipe.parameters()));
     }

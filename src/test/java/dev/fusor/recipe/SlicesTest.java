@@ -95,7 +95,7 @@ class SlicesTest {
         assertThat(planProblem(STACK, model("a", "w"), decoder("b", 4))).isEqualTo(
                 "r.yml:3:15: slices[0]: no layers can be told from the tensor names of 'a'; use models instead of slices");
         assertThat(planProblem(STACK, model("a", "x.0.w", "y.0.w"), decoder("b", 4))).isEqualTo(
-                "r.yml:3:15: slices[0]: 'a' has several stacks of 1 layers (x., y.), slices need one");
+                "r.yml:3:15: slices[0]: 'a' has several stacks of 1 layer (x., y.), slices need one");
     }
 
     @Test
