@@ -85,13 +85,13 @@ record Value(String source, Node node, String path) {
         }
         if (NUMBER.matcher(text).matches()) {
             double number = Double.parseDouble(text.replace("_", ""));
-            if (Double.isFinite(number)) {
+            if (Float.isFinite((float) number)) {
                 return number;
             }
         } else if (!NOT_FINITE.matcher(text).matches()) {
             throw problem("wanted a number, got " + kind());
         }
-        throw problem("wanted a finite number, got " + kind());
+        throw problem("wanted a finite number that float32 can hold, got " + kind());
     }
 
     boolean looksLikeNumber() {
