@@ -24,6 +24,7 @@ final class HeaderParser {
     private final long dataStart;
     private final long dataSize;
     private final List<TensorEntry> tensors = new ArrayList<>();
+    private final long[] counts = new long[MAX_RANK];
     private final Map<String, String> metadata = new LinkedHashMap<>();
 
     HeaderParser(Path file, StrictJson json, long dataStart, long dataSize) {
@@ -42,7 +43,7 @@ final class HeaderParser {
     }
 
     void parse() throws IOException {
-        json.startObject("the top level");
+        json.startObject("the top level", null);
         for (String name = json.nextName(); name != null; name = json.nextName()) {
             if (name.equals(Names.METADATA)) {
                 parseMetadata();
@@ -58,10 +59,10 @@ final class HeaderParser {
     }
 
     private void parseMetadata() throws IOException {
-        json.startObject(Names.METADATA);
+        json.startObject(Names.METADATA, null);
         long characters = 0;
         for (String key = json.nextName(); key != null; key = json.nextName()) {
-            String value = json.string(Names.METADATA + " of " + Names.quote(key));
+            String value = json.string(Names.METADATA, key);
             metadata.put(key, value);
             characters += key.length() + value.length();
             if (metadata.size() > MAX_METADATA || characters > StrictJson.MAX_STRING) {
@@ -76,83 +77,80 @@ final class HeaderParser {
         if (fault != null) {
             throw json.fault("has a tensor %s whose name %s; rename it", Names.quote(name), fault);
         }
-        String tensor = "tensor " + Names.quote(name);
         DType dtype = null;
         Shape shape = null;
         long[] offsets = null;
-        json.startObject(tensor);
+        json.startObject("the entry", name);
         for (String field = json.nextName(); field != null; field = json.nextName()) {
             switch (field) {
-                case "dtype" -> dtype = dtype(tensor);
-                case "shape" -> shape = shape(tensor);
-                case "data_offsets" -> offsets = counts("data_offsets of " + tensor, 2);
-                default -> throw json.fault("has the unknown field %s in %s, wanted dtype, shape and data_offsets",
-                        Names.quote(field), tensor);
+                case "dtype" -> dtype = dtype(name);
+                case "shape" -> shape = shape(name);
+                case "data_offsets" -> offsets = counts("data_offsets", name, 2);
+                default ->
+                    throw json.fault("has the unknown field %s of tensor %s, wanted dtype, shape and data_offsets",
+                            Names.quote(field), Names.quote(name));
             }
         }
         if (dtype == null || shape == null || offsets == null) {
-            throw json.fault("lacks %s of %s",
-                    dtype == null ? "dtype" : shape == null ? "shape" : "data_offsets", tensor);
+            throw json.fault("lacks %s of tensor %s",
+                    dtype == null ? "dtype" : shape == null ? "shape" : "data_offsets", Names.quote(name));
         }
-        return entry(name, tensor, dtype, shape, offsets);
+        return entry(name, dtype, shape, offsets);
     }
 
-    private TensorEntry entry(String name, String tensor, DType dtype, Shape shape, long[] offsets)
-            throws CheckpointException {
+    private TensorEntry entry(String name, DType dtype, Shape shape, long[] offsets) throws CheckpointException {
         if (offsets.length != 2 || offsets[0] > offsets[1]) {
-            throw json.fault("has data_offsets %s of %s, wanted [begin, end] with begin <= end",
-                    Arrays.toString(offsets), tensor);
+            throw json.fault("has data_offsets %s of tensor %s, wanted [begin, end] with begin <= end",
+                    Arrays.toString(offsets), Names.quote(name));
         }
         if (offsets[1] > dataSize) {
-            throw json.fault("puts the end of %s at byte %d of the data, which has only %d bytes; "
-                    + "the file is cut short, download it again", tensor, offsets[1], dataSize);
+            throw json.fault("puts the end of tensor %s at byte %d of the data, which has only %d bytes; "
+                    + "the file is cut short, download it again", Names.quote(name), offsets[1], dataSize);
         }
-        long byteSize = byteSize(tensor, dtype, shape);
+        long byteSize = byteSize(name, dtype, shape);
         if (byteSize != offsets[1] - offsets[0]) {
-            throw json.fault("gives %s %d bytes, but %s %s takes %d", tensor, offsets[1] - offsets[0], dtype, shape,
-                    byteSize);
+            throw json.fault("gives tensor %s %d bytes, but %s %s takes %d", Names.quote(name),
+                    offsets[1] - offsets[0], dtype, shape, byteSize);
         }
         return new TensorEntry(name, dtype, shape, file, dataStart + offsets[0], byteSize);
     }
 
-    private long byteSize(String tensor, DType dtype, Shape shape) throws CheckpointException {
+    private long byteSize(String name, DType dtype, Shape shape) throws CheckpointException {
         try {
             return dtype.byteSize(shape.elements());
         } catch (IllegalArgumentException e) {
-            throw json.fault("has %s of an impossible size: %s", tensor, e.getMessage());
+            throw json.fault("has tensor %s of an impossible size: %s", Names.quote(name), e.getMessage());
         }
     }
 
-    private DType dtype(String tensor) throws IOException {
-        String text = json.string("dtype of " + tensor);
+    private DType dtype(String name) throws IOException {
+        String text = json.string("dtype", name);
         DType dtype = DTYPES.get(text);
         if (dtype == null) {
-            throw json.fault("has the unknown dtype %s of %s, wanted one of %s", Names.quote(text), tensor,
+            throw json.fault("has the unknown dtype %s of tensor %s, wanted one of %s", Names.quote(text),
+                    Names.quote(name),
                     Arrays.stream(DType.values()).map(DType::name).collect(Collectors.joining(", ")));
         }
         return dtype;
     }
 
-    private Shape shape(String tensor) throws IOException {
-        long[] extents = counts("shape of " + tensor, MAX_RANK);
-        if (extents.length > MAX_RANK) {
-            throw json.fault("gives %s more than %d axes", tensor, MAX_RANK);
-        }
+    private Shape shape(String name) throws IOException {
+        long[] extents = counts("shape", name, MAX_RANK);
         try {
             return Shape.of(extents);
         } catch (IllegalArgumentException e) {
-            throw json.fault("has %s of an impossible shape: %s", tensor, e.getMessage());
+            throw json.fault("has tensor %s of an impossible shape: %s", Names.quote(name), e.getMessage());
         }
     }
 
-    /** {@return the numbers of an array, of which those after the first {@code most + 1} are not kept} */
-    private long[] counts(String what, int most) throws IOException {
-        json.startArray(what);
-        long[] counts = new long[most + 1];
+    private long[] counts(String field, String name, int most) throws IOException {
+        json.startArray(field, name);
         int length = 0;
-        for (long count = json.nextCount(what); count >= 0; count = json.nextCount(what)) {
-            counts[Math.min(length, most)] = count;
-            length = Math.min(length + 1, most + 1);
+        for (long count = json.nextCount(field, name); count >= 0; count = json.nextCount(field, name)) {
+            if (length == most) {
+                throw json.fault("has more than %d numbers in %s of tensor %s", most, field, Names.quote(name));
+            }
+            counts[length++] = count;
         }
         return Arrays.copyOf(counts, length);
     }

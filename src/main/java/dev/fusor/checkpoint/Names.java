@@ -25,8 +25,10 @@ final class Names {
         if (name.length() > MAX_LENGTH) {
             return "is longer than " + MAX_LENGTH + " characters";
         }
-        if (name.chars().anyMatch(Character::isISOControl)) {
-            return "holds a control character";
+        for (int i = 0; i < name.length(); i++) {
+            if (Character.isISOControl(name.charAt(i))) {
+                return "holds a control character";
+            }
         }
         return isWellFormed(name) ? null : "holds half a surrogate pair";
     }

@@ -40,7 +40,7 @@ record ShardIndex(Path file, Map<String, String> shards, OptionalLong totalSize)
     private static ShardIndex parse(Path file, StrictJson json) throws IOException {
         Map<String, String> shards = null;
         OptionalLong totalSize = OptionalLong.empty();
-        json.startObject("the top level");
+        json.startObject("the top level", null);
         for (String field = json.nextName(); field != null; field = json.nextName()) {
             switch (field) {
                 case "weight_map" -> shards = parseWeightMap(json);
@@ -58,9 +58,9 @@ record ShardIndex(Path file, Map<String, String> shards, OptionalLong totalSize)
     private static Map<String, String> parseWeightMap(StrictJson json) throws IOException {
         Map<String, String> shards = new HashMap<>();
         Map<String, String> files = new HashMap<>();
-        json.startObject("weight_map");
+        json.startObject("weight_map", null);
         for (String tensor = json.nextName(); tensor != null; tensor = json.nextName()) {
-            String shard = json.string("weight_map of " + Names.quote(tensor));
+            String shard = json.string("weight_map", tensor);
             if (!files.containsKey(shard) && !isPlain(shard)) {
                 throw json.fault("maps tensor %s to %s, wanted the plain name of a file beside the index",
                         Names.quote(tensor), Names.quote(shard));
@@ -76,7 +76,7 @@ record ShardIndex(Path file, Map<String, String> shards, OptionalLong totalSize)
 
     private static OptionalLong parseTotalSize(StrictJson json) throws IOException {
         OptionalLong totalSize = OptionalLong.empty();
-        json.startObject("metadata");
+        json.startObject("metadata", null);
         for (String key = json.nextName(); key != null; key = json.nextName()) {
             long value = json.skipValue();
             if (key.equals("total_size") && value >= 0) {

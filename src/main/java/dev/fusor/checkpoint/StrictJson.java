@@ -48,8 +48,9 @@ final class StrictJson implements Closeable {
         this.parser = FACTORY.createParser(Channels.newReader(bytes, StandardCharsets.UTF_8.newDecoder(), BUFFER));
     }
 
-    void startObject(String what) throws IOException {
-        expect(advance(), JsonToken.START_OBJECT, what, "an object");
+    /** A value is named by its field and, unless null, what it belongs to, apart so that no text is made for nothing. */
+    void startObject(String field, String owner) throws IOException {
+        expect(JsonToken.START_OBJECT, field, owner, "an object");
     }
 
     /** {@return the next name of the object, or null at its end} */
@@ -60,19 +61,25 @@ final class StrictJson implements Closeable {
         return wellFormed(text());
     }
 
-    String string(String what) throws IOException {
-        expect(advance(), JsonToken.VALUE_STRING, what, "a string");
+    String string(String field, String owner) throws IOException {
+        expect(JsonToken.VALUE_STRING, field, owner, "a string");
         return wellFormed(text());
     }
 
-    void startArray(String what) throws IOException {
-        expect(advance(), JsonToken.START_ARRAY, what, "an array");
+    void startArray(String field, String owner) throws IOException {
+        expect(JsonToken.START_ARRAY, field, owner, "an array");
     }
 
     /** {@return the next element, a whole number from 0 to 2^63 - 1, or -1 at the end of the array} */
-    long nextCount(String what) throws IOException {
+    long nextCount(String field, String owner) throws IOException {
         JsonToken token = advance();
-        return token == JsonToken.END_ARRAY ? -1 : countAt(token, what);
+        if (token == JsonToken.END_ARRAY) {
+            return -1;
+        }
+        if (token != JsonToken.VALUE_NUMBER_INT || !isCount(text())) {
+            throw unexpected(token, field, owner, "plain whole numbers from 0 to 2^63 - 1");
+        }
+        return Long.parseLong(text());
     }
 
     /** Steps over a value of any kind; {@return it if it is a whole number from 0 to 2^63 - 1, or -1} */
@@ -100,22 +107,21 @@ final class StrictJson implements Closeable {
         return CheckpointException.at(file, "%s %s", part, format.formatted(arguments));
     }
 
-    private long countAt(JsonToken token, String what) throws IOException {
-        if (token != JsonToken.VALUE_NUMBER_INT || !isCount(text())) {
-            throw fault("has %s where %s needs plain whole numbers from 0 to 2^63 - 1", shown(token), what);
-        }
-        return Long.parseLong(text());
-    }
-
     private static boolean isCount(String digits) {
         boolean small = digits.length() < 19 || digits.length() == 19 && digits.compareTo("9223372036854775807") <= 0;
         return small && digits.charAt(0) != '-';
     }
 
-    private void expect(JsonToken got, JsonToken wanted, String what, String kind) throws IOException {
+    private void expect(JsonToken wanted, String field, String owner, String kind) throws IOException {
+        JsonToken got = advance();
         if (got != wanted) {
-            throw fault("has %s where %s needs %s", shown(got), what, kind);
+            throw unexpected(got, field, owner, kind);
         }
+    }
+
+    private CheckpointException unexpected(JsonToken got, String field, String owner, String kind) throws IOException {
+        return fault("has %s where %s needs %s", shown(got),
+                owner == null ? field : field + " of " + Names.quote(owner), kind);
     }
 
     private String shown(JsonToken token) throws IOException {

@@ -100,7 +100,7 @@ class SafetensorsHeaderTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
-        "[-1] | has -1 where shape of tensor 'a' needs plain whole numbers",
+        "[-1] | has -1 where shape of 'a' needs plain whole numbers",
         "[-0] | has -0 where",
         "[1.0] | has 1.0 where",
         "[1e0] | has 1e0 where",
@@ -110,7 +110,7 @@ class SafetensorsHeaderTest {
         "[null] | has null where",
         "[true] | has true where",
         "[[1]] | has an array where",
-        "1 | has 1 where shape of tensor 'a' needs an array",
+        "1 | has 1 where shape of 'a' needs an array",
         "[01] | not valid JSON",
         "[+1] | not valid JSON",
         "[1,] | not valid JSON",
@@ -125,14 +125,15 @@ class SafetensorsHeaderTest {
     void refusesMoreThan64Axes() throws IOException {
         String axes = "1,".repeat(63) + "1";
         assertThat(accepted("{" + entry("a", "U8", "[" + axes + "]", 0, 1) + "}", 1)).hasSize(1);
-        refused("{" + entry("a", "U8", "[" + axes + ",1]", 0, 1) + "}", 1, "gives tensor 'a' more than 64 axes");
+        refused("{" + entry("a", "U8", "[" + axes + ",1]", 0, 1) + "}", 1,
+                "has more than 64 numbers in shape of tensor 'a'");
     }
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
         "[1,0] | has data_offsets [1, 0] of tensor 'a', wanted [begin, end] with begin <= end",
         "[0] | has data_offsets [0] of tensor 'a'",
-        "[0,1,1] | has data_offsets [0, 1, 1] of tensor 'a'",
+        "[0,1,1] | has more than 2 numbers in data_offsets of tensor 'a'",
         "[] | has data_offsets []",
         "[0,2] | puts the end of tensor 'a' at byte 2 of the data, which has only 1 bytes; the file is cut short",
         "[9223372036854775807,9223372036854775807] | puts the end of tensor 'a' at byte 9223372036854775807",
@@ -158,11 +159,11 @@ class SafetensorsHeaderTest {
         "{\"dtype\":\"U8\",\"shape\":[1]} | lacks data_offsets of tensor 'a'",
         "{\"dtype\":\"U8\",\"data_offsets\":[0,1]} | lacks shape of tensor 'a'",
         "{\"shape\":[1],\"data_offsets\":[0,1]} | lacks dtype of tensor 'a'",
-        "{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1} | unknown field 'x' in tensor 'a'",
+        "{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1} | unknown field 'x' of tensor 'a'",
         "{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]} | Duplicate field 'dtype'",
-        "{\"dtype\":8} | has 8 where dtype of tensor 'a' needs a string",
-        "[] | has an array where tensor 'a' needs an object",
-        "null | has null where tensor 'a' needs an object"})
+        "{\"dtype\":8} | has 8 where dtype of 'a' needs a string",
+        "[] | has an array where the entry of 'a' needs an object",
+        "null | has null where the entry of 'a' needs an object"})
     void refusesAnEntryThatIsNotOne(String entry, String fragment) {
         refused("{\"a\":" + entry + "}", 1, fragment);
     }
