@@ -35,7 +35,7 @@ public final class Checkpoint implements AutoCloseable {
     private final SequencedMap<String, TensorEntry> tensors;
     private final Map<String, String> metadata;
     private final Arena arena = Arena.ofShared();
-    private boolean closed;
+    private volatile boolean closed;
 
     private Checkpoint(Path path, CheckpointLocation location, OptionalLong indexedSize, List<ShardFile> files) {
         this.path = path;
@@ -214,7 +214,7 @@ public final class Checkpoint implements AutoCloseable {
         return shard;
     }
 
-    private synchronized void checkOpen() {
+    private void checkOpen() {
         if (closed) {
             throw new IllegalStateException("the checkpoint " + path + " is closed");
         }

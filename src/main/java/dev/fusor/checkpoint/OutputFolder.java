@@ -1,6 +1,7 @@
 package dev.fusor.checkpoint;
 
 import java.io.IOException;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -69,8 +70,15 @@ record OutputFolder(Path path, boolean overwrite) {
     }
 
     /** Checks that the disk has room, before hours go into what cannot be kept. */
-    void checkSpace(long wanted) throws IOException {
-        long free = Files.getFileStore(path.getParent()).getUsableSpace();
+    void checkSpace(long wanted) throws CheckpointException {
+        long free;
+        try {
+            FileStore store = Files.getFileStore(path.getParent());
+            free = store.getTotalSpace() == 0 ? Long.MAX_VALUE : store.getUsableSpace();
+        } catch (IOException e) {
+            // Some containers and network disks do not tell; a disk that is full will.
+            return;
+        }
         if (free < wanted) {
             throw CheckpointException.at(path, "the output takes %d bytes, but the disk has only %d free; "
                     + "free some space or name a folder on another disk", wanted, free);

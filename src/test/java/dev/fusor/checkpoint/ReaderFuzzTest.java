@@ -46,14 +46,17 @@ class ReaderFuzzTest {
         long seed = Long.getLong("fusor.fuzz.seed", System.nanoTime());
         long end = System.nanoTime() + Duration.ofSeconds(Long.getLong("fusor.fuzz.seconds", 3)).toNanos();
         RawFile.write(folder.resolve("s.safetensors"), "{" + entry("a", "U8", "[1]", 0, 1) + "}", 1);
+        for (int which = 0; which < SEEDS.size(); which++) {
+            assertThat(open(RawFile.write(file(which), SEEDS.get(which)))).as("undamaged file %d", which).isNull();
+        }
+        assertThat(open(RawFile.write(folder.resolve("x.safetensors"), new byte[1]))).as("classes loaded").isNotEmpty();
         long[] counts = new long[2];
         long slowest = 0;
         for (long round = 0; System.nanoTime() < end; round++) {
             Mutator mutator = new Mutator(new Random(seed + round));
             int which = (int) (round % SEEDS.size());
             byte[] bytes = mutator.mutate(SEEDS.get(which), SEEDS);
-            boolean index = which == SEEDS.size() - 1;
-            Path file = RawFile.write(folder.resolve(index ? "x.safetensors.index.json" : "x.safetensors"), bytes);
+            Path file = RawFile.write(file(which), bytes);
             long allocated = THREADS.getCurrentThreadAllocatedBytes();
             long start = THREADS.getCurrentThreadCpuTime();
             String fault = open(file);
@@ -70,6 +73,10 @@ class ReaderFuzzTest {
                 slowest / 1e6);
         assertThat(counts[0]).as("read").isPositive();
         assertThat(counts[1]).as("refused").isPositive();
+    }
+
+    private Path file(int which) {
+        return folder.resolve(which == SEEDS.size() - 1 ? "x.safetensors.index.json" : "x.safetensors");
     }
 
     /** {@return null if the file was read, else why it was refused: never an empty sentence} */
