@@ -2,6 +2,7 @@ package dev.fusor.cli;
 
 import dev.fusor.merge.Merger;
 import java.io.PrintWriter;
+import java.util.concurrent.TimeUnit;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -24,7 +25,18 @@ public final class Main implements Runnable {
      * @param arguments the command line
      */
     public static void main(String[] arguments) {
-        System.exit(commandLine().execute(arguments));
+        int status = commandLine().execute(arguments);
+        if (Boolean.getBoolean("fusor.launched")) {
+            awaitFilter();
+        }
+        System.exit(status);
+    }
+
+    /** The launcher filters standard error in a child of this process: ends it, so that nothing is printed after the end. */
+    private static void awaitFilter() {
+        System.err.close();
+        ProcessHandle.current().children()
+                .forEach(child -> child.onExit().completeOnTimeout(child, 2, TimeUnit.SECONDS).join());
     }
 
     static CommandLine commandLine() {
