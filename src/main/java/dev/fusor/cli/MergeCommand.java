@@ -135,7 +135,7 @@ final class MergeCommand implements Callable<Integer> {
                 : new ProgressLine(err, estimate.bytesToRead() + estimate.bytesToWrite(), terminal);
         try (Merger merger = new Merger(plan, checkpoints, options, progress)) {
             MergeReport report = merger.merge(output, recipe.text());
-            report.nonFinite().forEach((name, health) -> err.println("not finite: " + name + ": " + health));
+            report.notFinite().forEach(line -> err.println("not finite: " + line));
             out.println(String.format(Locale.ROOT, "%s: %s read, %s written in %.2f s, %.2f GB/s", output,
                     Sizes.words(report.bytesRead()), Sizes.words(report.bytesWritten()), report.seconds(),
                     (report.bytesRead() + report.bytesWritten()) / report.seconds() / 1e9));

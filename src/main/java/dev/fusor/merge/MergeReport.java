@@ -1,8 +1,8 @@
 package dev.fusor.merge;
 
 import dev.fusor.reduce.NonFinite;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.SequencedMap;
 
 /**
  * What a merge did.
@@ -10,10 +10,10 @@ import java.util.SequencedMap;
  * @param bytesRead bytes of input tensors that went in, each counted once
  * @param bytesWritten bytes of output tensors
  * @param seconds from opening the output to its last sync
- * @param nonFinite the output tensors with NaN or infinities in an input or the result, by name
+ * @param notFinite a line for each tensor with NaN or infinities in an input or the result: its name and the counts
  */
 public record MergeReport(long bytesRead, long bytesWritten, double seconds,
-        SequencedMap<String, TensorHealth> nonFinite) {
+        List<String> notFinite) {
     /**
      * The numbers of one tensor that are not finite.
      *
@@ -24,6 +24,26 @@ public record MergeReport(long bytesRead, long bytesWritten, double seconds,
         /** {@return whether there are any} */
         public boolean any() {
             return output.any() || inputs.stream().anyMatch(NonFinite::any);
+        }
+
+        /**
+         * {@return the counts in words}
+         *
+         * @param models the models of the inputs, in the plan's order
+         */
+        public String inWords(List<String> models) {
+            List<String> parts = new ArrayList<>();
+            for (int i = 0; i < inputs.size(); i++) {
+                if (inputs.get(i).any()) {
+                    parts.add(inWords(inputs.get(i)) + " in " + models.get(i));
+                }
+            }
+            parts.add(inWords(output) + " in the result");
+            return String.join(", ", parts);
+        }
+
+        private static String inWords(NonFinite counts) {
+            return counts.nan() + " NaN and " + counts.infinite() + " infinite";
         }
     }
 }

@@ -42,6 +42,7 @@ public final class Merger implements AutoCloseable {
     private final FileSource.Buffers inputBuffers;
     private final ThreadLocal<MemorySegment> outputBuffer;
     private final SequencedMap<String, TensorHealth> health = new LinkedHashMap<>();
+    private final List<String> warnings = new ArrayList<>();
 
     /**
      * Prepares a merge; nothing is read or written yet.
@@ -105,7 +106,7 @@ public final class Merger implements AutoCloseable {
             throw e.getCause();
         }
         return new MergeReport(estimate.bytesToRead(), estimate.bytesToWrite(), (System.nanoTime() - start) / 1e9,
-                health);
+                warnings);
     }
 
     private void merge(TensorPlan tensor, CheckpointWriter writer) throws MergeException {
@@ -125,9 +126,10 @@ public final class Merger implements AutoCloseable {
             if (options.failOnNan()) {
                 throw new MergeException(
                         "the tensor '%s' has values that are not finite (%s) and --fail-on-nan was given; leave it out to merge all the same"
-                                .formatted(tensor.name(), describe(tensor, found)));
+                                .formatted(tensor.name(), found.inWords(models(tensor))));
             }
             health.put(tensor.name(), found);
+            warnings.add(tensor.name() + ": " + found.inWords(models(tensor)));
         }
     }
 
@@ -155,21 +157,8 @@ public final class Merger implements AutoCloseable {
                 .prepare(new MergeInputs(base, models, parameters, tensor.parameters()), device);
     }
 
-    private String describe(TensorPlan tensor, TensorHealth found) {
-        List<String> parts = new ArrayList<>();
-        for (int i = 0; i < found.inputs().size(); i++) {
-            if (found.inputs().get(i).any()) {
-                parts.add(describe(found.inputs().get(i)) + " in " + plan.models().get(tensor.inputs().get(i).model()));
-            }
-        }
-        if (found.output().any()) {
-            parts.add(describe(found.output()) + " in the result");
-        }
-        return String.join(", ", parts);
-    }
-
-    private static String describe(NonFinite counts) {
-        return counts.nan() + " NaN and " + counts.infinite() + " infinite";
+    private List<String> models(TensorPlan tensor) {
+        return tensor.inputs().stream().map(input -> plan.models().get(input.model())).toList();
     }
 
     /** The ranges of one tensor. */
