@@ -45,7 +45,7 @@ class CheckpointTest {
             assertThat(b).hasToString("F16 [3]");
             assertThat(bytes(b.data())).containsExactly(4, 5, 6, 7, 8, 9);
             assertThat(b.data().isReadOnly()).isTrue();
-            assertThat(b.data().isMapped()).isTrue();
+            assertThat(b.data().isNative()).isTrue();
             MemorySegment a = checkpoint.map("a").data();
             assertThat(b.data().address() - a.address()).as("one mapping per file").isEqualTo(4);
         }
