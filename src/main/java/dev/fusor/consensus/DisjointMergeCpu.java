@@ -12,6 +12,7 @@ import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.TaskVector;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -44,7 +45,7 @@ final class DisjointMergeCpu implements DisjointMerge {
         });
         boolean vectors = Specialised.available()
                 && everything(base, voters, out).allMatch(tensor -> Lanes.supports(tensor.dtype()));
-        Merge merge = new Merge(base, voters.toArray(Voter[]::new), first, (float) lambda, normalize, out);
+        Merge merge = new Merge(base, voters.toArray(Voter[]::new), first, (float) lambda, normalize, out, vectors);
         device.run((out.elements() + TILE - 1) / TILE, tile -> {
             long from = tile * TILE;
             long to = Math.min(from + TILE, out.elements());
@@ -66,8 +67,40 @@ final class DisjointMergeCpu implements DisjointMerge {
         return Stream.concat(Stream.of(base, out), voters.stream().map(Voter::x));
     }
 
-    private record Merge(Tensor base, Voter[] voters, long first, float lambda, boolean normalize, Tensor out) {
-        private static final int VOTES = 4; // scratch: 0 base, 1 model, 2 mass, 3 weights; a vote for each model after
+    /** One merge; what does not change between its ranges is looked up once. */
+    private static final class Merge {
+        /** Buffers of scratch: three sums, two for widened operands, then the votes of each model. */
+        private static final int MASS = 0;
+        private static final int SUM = 1;
+        private static final int WEIGHTS = 2;
+        private static final int BASE = 3;
+        private static final int OPERAND = 4;
+        private static final int VOTES = 5;
+
+        private final Tensor base;
+        private final Voter[] voters;
+        private final long first;
+        private final float lambda;
+        private final boolean normalize;
+        private final Tensor out;
+        /** The one type of all inputs if loops read it as it is; F32 if they are widened first. */
+        private final DType input;
+        /** Likewise of the output. */
+        private final DType output;
+        private final DisjointMergeLoops loops;
+
+        Merge(Tensor base, Voter[] voters, long first, float lambda, boolean normalize, Tensor out, boolean vectors) {
+            this.base = base;
+            this.voters = voters;
+            this.first = first;
+            this.lambda = lambda;
+            this.normalize = normalize;
+            this.out = out;
+            boolean alike = Arrays.stream(voters).allMatch(voter -> voter.x().dtype() == base.dtype());
+            this.input = alike && base.dtype() == DType.BF16 ? DType.BF16 : DType.F32;
+            this.output = out.dtype() == DType.BF16 ? DType.BF16 : DType.F32;
+            this.loops = vectors ? TEMPLATE.of(new DisjointMergeLoops.Form(input, output, normalize)) : null;
+        }
 
         /** How many of the elements from here on have one least key in every model. */
         int uncut(long from, int most) {
@@ -80,27 +113,38 @@ final class DisjointMergeCpu implements DisjointMerge {
 
         void byVectors(long from, int count) {
             Scratch scratch = Scratch.mine();
-            MemorySegment b = scratch.buffer(0);
-            MemorySegment mass = scratch.buffer(2);
-            MemorySegment weights = scratch.buffer(3);
-            widen(base, from, count, b);
-            MemorySegment[] votes = new MemorySegment[voters.length];
-            DisjointMergeLoops loops = TEMPLATE.of(new DisjointMergeLoops.Form(normalize));
+            MemorySegment mass = scratch.buffer(MASS);
+            MemorySegment sum = scratch.buffer(SUM);
+            MemorySegment weights = scratch.buffer(WEIGHTS);
+            MemorySegment b = operand(base, from, count, BASE);
+            long baseAt = offset(base, from);
             for (int m = 0; m < voters.length; m++) {
-                votes[m] = scratch.buffer(VOTES + m);
-                widen(voters[m].x(), from, count, votes[m]);
-                loops.vote(votes[m], b, (float) voters[m].weight(), leastKey(m, from), mass, m == 0, count);
+                Tensor x = voters[m].x();
+                loops.vote(operand(x, from, count, OPERAND), offset(x, from), b, baseAt, (float) voters[m].weight(),
+                        leastKey(m, from), scratch.buffer(VOTES + m), mass, m == 0, count);
             }
-            MemorySegment sum = scratch.buffer(1);
             for (int m = 0; m < voters.length; m++) {
-                loops.agree(votes[m], mass, (float) voters[m].weight(), sum, weights, m == 0, count);
+                loops.agree(scratch.buffer(VOTES + m), mass, (float) voters[m].weight(), sum, weights, m == 0, count);
             }
-            loops.finish(b, mass, sum, weights, lambda, count);
-            Convert.between(DType.F32, out.dtype()).run(sum, 0, out.data(), out.dtype().byteSize(from), count);
+            boolean straight = out.dtype() == output;
+            loops.finish(b, baseAt, mass, sum, weights, lambda, straight ? out.data() : sum,
+                    straight ? output.byteSize(from) : 0, count);
+            if (!straight) {
+                Convert.between(output, out.dtype()).run(sum, 0, out.data(), out.dtype().byteSize(from), count);
+            }
         }
 
-        private static void widen(Tensor tensor, long from, int count, MemorySegment to) {
-            Convert.between(tensor.dtype(), DType.F32).run(tensor.data(), tensor.dtype().byteSize(from), to, 0, count);
+        private MemorySegment operand(Tensor tensor, long from, int count, int buffer) {
+            if (tensor.dtype() == input) {
+                return tensor.data();
+            }
+            MemorySegment widened = Scratch.mine().buffer(buffer);
+            Convert.between(tensor.dtype(), input).run(tensor.data(), tensor.dtype().byteSize(from), widened, 0, count);
+            return widened;
+        }
+
+        private long offset(Tensor tensor, long from) {
+            return tensor.dtype() == input ? input.byteSize(from) : 0;
         }
 
         private int leastKey(int model, long from) {
@@ -109,9 +153,9 @@ final class DisjointMergeCpu implements DisjointMerge {
 
         void plainly(long from, int count) {
             Scratch scratch = Scratch.mine();
-            float[] mass = scratch.floats(0);
-            float[] sum = scratch.floats(1);
-            float[] weights = scratch.floats(2);
+            float[] mass = scratch.floats(MASS);
+            float[] sum = scratch.floats(SUM);
+            float[] weights = scratch.floats(WEIGHTS);
             float[][] votes = new float[voters.length][];
             for (int m = 0; m < voters.length; m++) {
                 votes[m] = scratch.floats(VOTES + m);

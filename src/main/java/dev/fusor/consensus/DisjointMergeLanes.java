@@ -14,24 +14,30 @@ import jdk.incubator.vector.VectorOperators;
 
 /** Template: the steps of the disjoint merge. Signs are turned so that the elected one is plus, and turned back last. */
 final class DisjointMergeLanes implements DisjointMergeLoops {
-    private static final boolean NORMALIZE = Specialised.constants(MethodHandles.lookup(), Form.class).normalize();
+    private static final Form FORM = Specialised.constants(MethodHandles.lookup(), Form.class);
+    private static final DType IN = FORM.input();
+    private static final DType OUT = FORM.output();
+    private static final boolean NORMALIZE = FORM.normalize();
+    private static final long IN_BYTES = IN.bits() / 8;
+    private static final long OUT_BYTES = OUT.bits() / 8;
     private static final int SIGN = 0x80000000;
 
     DisjointMergeLanes() {}
 
     @Override
-    public void vote(MemorySegment model, MemorySegment base, float weight, int leastKey, MemorySegment mass,
-            boolean first, int count) {
+    public void vote(MemorySegment model, long modelAt, MemorySegment base, long baseAt, float weight, int leastKey,
+            MemorySegment votes, MemorySegment mass, boolean first, int count) {
         if (first) {
             mass.fill((byte) 0);
         }
-        for (long at = 0; at < 4L * count; at += 4L * Lanes.LENGTH) {
-            FloatVector delta = load(model, at).sub(load(base, at));
+        for (long i = 0; i < count; i += Lanes.LENGTH) {
+            FloatVector delta = Lanes.load(IN, model, modelAt + i * IN_BYTES)
+                    .sub(Lanes.load(IN, base, baseAt + i * IN_BYTES));
             IntVector keys = delta.reinterpretAsInts().and(0x7FFFFFFF).min(MagnitudeCut.NAN_KEY);
             VectorMask<Float> trimmed = keys.compare(VectorOperators.LT, leastKey).cast(Lanes.FLOAT);
             FloatVector vote = delta.mul(weight).blend(0f, trimmed);
-            put(vote, model, at);
-            put(load(mass, at).add(vote), mass, at);
+            put(vote, votes, 4 * i);
+            put(load(mass, 4 * i).add(vote), mass, 4 * i);
         }
     }
 
@@ -54,18 +60,19 @@ final class DisjointMergeLanes implements DisjointMergeLoops {
     }
 
     @Override
-    public void finish(MemorySegment base, MemorySegment mass, MemorySegment sum, MemorySegment weights, float lambda,
-            int count) {
+    public void finish(MemorySegment base, long baseAt, MemorySegment mass, MemorySegment sum, MemorySegment weights,
+            float lambda, MemorySegment out, long outAt, int count) {
         FloatVector scale = FloatVector.broadcast(Lanes.FLOAT, lambda);
-        for (long at = 0; at < 4L * count; at += 4L * Lanes.LENGTH) {
-            FloatVector result = load(sum, at);
-            FloatVector total = load(mass, at);
+        for (long i = 0; i < count; i += Lanes.LENGTH) {
+            FloatVector result = load(sum, 4 * i);
+            FloatVector total = load(mass, 4 * i);
             if (NORMALIZE) {
-                FloatVector divisor = load(weights, at);
+                FloatVector divisor = load(weights, 4 * i);
                 result = result.div(divisor.blend(1f, divisor.compare(VectorOperators.EQ, 0f)));
             }
             result = turned(result, total).blend(Float.NaN, total.compare(VectorOperators.NE, total));
-            put(result.fma(scale, load(base, at)), sum, at);
+            Lanes.store(OUT, result.fma(scale, Lanes.load(IN, base, baseAt + i * IN_BYTES)), out,
+                    outAt + i * OUT_BYTES);
         }
     }
 

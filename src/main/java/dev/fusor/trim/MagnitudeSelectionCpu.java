@@ -20,14 +20,14 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
     /** Below this many elements every key is gathered: a bracket would not pay. */
     private static final long SMALL = 1 << 16;
 
-    private static final int SAMPLE_RUNS = 512;
+    private static final int SAMPLE_RUNS = 128;
     private static final int SAMPLE_RUN = 128;
 
     /**
      * Width of the bracket on either side, in standard deviations of a sample of single elements. Runs of neighbours are
      * alike, so the sample is worth less than its size; a miss costs two more passes, never exactness.
      */
-    private static final double DEVIATIONS = 12;
+    private static final double DEVIATIONS = 8;
 
     /** Keys gathered at most, 16 MiB: beyond it histograms are the better way. */
     private static final int MOST_GATHERED = 1 << 22;
