@@ -4,8 +4,8 @@ package dev.fusor.tensor;
  * A floating-point format narrower than binary32, as the numbers its conversions need.
  *
  * <p>Widening is exact. Narrowing rounds to nearest, ties to even, keeps subnormals, and turns every NaN into
- * {@link #nan()}. A magnitude that rounds beyond the largest finite one becomes {@link #overflow()}: infinity where the
- * format has one, NaN in F8_E4M3.
+ * {@link #nan()}. A magnitude that rounds beyond the largest finite one becomes {@link #overflow()} with its sign: infinity
+ * where the format has one, NaN in F8_E4M3.
  *
  * @param mantissaBits explicit mantissa bits
  * @param bias the exponent's bias
