@@ -32,6 +32,19 @@ final class Failures {
         if (System.getenv("FUSOR_DEBUG") != null) {
             e.printStackTrace(err);
         }
+        return command.getCommandSpec().exitCodeOnExecutionException();
+    }
+
+    /** Those errors of the JVM that have a cause outside of it. */
+    static int handle(Error e, CommandLine command) {
+        command.getErr().println(e instanceof OutOfMemoryError
+                ? "fusor: the heap of %s is too small; set FUSOR_HEAP, for example to 1g"
+                        .formatted(Sizes.words(Runtime.getRuntime().maxMemory()))
+                : "fusor: a file changed while it was read (%s); let nothing write to the inputs"
+                        .formatted(e.getMessage()));
+        if (System.getenv("FUSOR_DEBUG") != null) {
+            e.printStackTrace(command.getErr());
+        }
         return 1;
     }
 

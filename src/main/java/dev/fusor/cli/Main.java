@@ -12,7 +12,7 @@ import picocli.CommandLine.Spec;
 
 /** The command {@code fusor}. Exit status 0 for success, 1 for a failure, 2 for bad usage. */
 @Command(name = "fusor", mixinStandardHelpOptions = true, versionProvider = Main.Version.class, description = "Fuses neural networks: merges checkpoints by mergekit's recipes.", subcommands = {
-    MergeCommand.class, ExamplesCommand.class})
+    MergeCommand.class, InspectCommand.class, DiffCommand.class, DoctorCommand.class, ExamplesCommand.class})
 public final class Main implements Runnable {
     @Spec
     private CommandSpec spec;
@@ -25,7 +25,7 @@ public final class Main implements Runnable {
      * @param arguments the command line
      */
     public static void main(String[] arguments) {
-        int status = commandLine().execute(arguments);
+        int status = run(arguments);
         if (Boolean.getBoolean("fusor.launched")) {
             awaitFilter();
         }
@@ -37,6 +37,15 @@ public final class Main implements Runnable {
         System.err.close();
         ProcessHandle.current().children()
                 .forEach(child -> child.onExit().completeOnTimeout(child, 2, TimeUnit.SECONDS).join());
+    }
+
+    private static int run(String[] arguments) {
+        CommandLine command = commandLine();
+        try {
+            return command.execute(arguments);
+        } catch (OutOfMemoryError | InternalError e) {
+            return Failures.handle(e, command);
+        }
     }
 
     static CommandLine commandLine() {

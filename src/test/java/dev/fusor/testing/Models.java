@@ -18,11 +18,11 @@ import java.util.stream.Stream;
 public final class Models {
     private Models() {}
 
-    public static Path write(Path folder, SequencedMap<String, Tensor> tensors) throws IOException {
+    public static Path write(Path folder, Map<String, Tensor> tensors) throws IOException {
         return write(folder, tensors, Long.MAX_VALUE);
     }
 
-    public static Path write(Path folder, SequencedMap<String, Tensor> tensors, long shardBytes) throws IOException {
+    public static Path write(Path folder, Map<String, Tensor> tensors, long shardBytes) throws IOException {
         List<CheckpointWriter.Spec> specs = tensors.entrySet().stream()
                 .map(entry -> new CheckpointWriter.Spec(entry.getKey(), entry.getValue().dtype(),
                         entry.getValue().shape()))

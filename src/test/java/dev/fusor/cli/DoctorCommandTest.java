@@ -1,0 +1,34 @@
+package dev.fusor.cli;
+
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+class DoctorCommandTest {
+    @Test
+    void everyPartOfTheMachineHasALine() {
+        CommandLineRun run = CommandLineRun.of("doctor");
+
+        assertThat(run.status()).isZero();
+        assertThat(run.err()).isEmpty();
+        assertThat(run.out()).containsPattern("ok +fusor ").containsPattern("ok +java +25")
+                .containsPattern("ok +vectors +Vector API, \\d+ bits|no +vectors +plain loops .* --add-modules")
+                .containsPattern("ok +disk .* free at ")
+                .containsPattern("ok +libraries +jackson-core 2.* picocli 4");
+    }
+
+    @Test
+    void cudaIsToldWithItsReason() {
+        assertThat(CommandLineRun.of("doctor").out()).containsPattern("no +cuda .* computes on the CPU");
+    }
+
+    @Test
+    void jsonHasTheSameContent() {
+        List<?> findings = (List<?>) CommandLineRun.of("doctor", "--json").json().get("findings");
+
+        assertThat(findings).hasSameSizeAs(CommandLineRun.of("doctor").lines());
+        assertThat(((Map<?, ?>) findings.getFirst()).keySet()).hasToString("[subject, good, finding]");
+    }
+}
