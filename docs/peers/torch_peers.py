@@ -51,6 +51,7 @@ def ties(base, xs, density):
 
 
 def main():
+    torch.set_num_threads(2)
     print("torch", torch.__version__, "threads", torch.get_num_threads(), flush=True)
     for dtype in (torch.bfloat16, torch.float32):
         xs = models(1 << 27, 4, dtype)[1:]

@@ -17,8 +17,11 @@ import static dev.fusor.simd.Scratch.ELEMENTS;
 
 /** The weighted sum on the CPU: vectors where the Vector API is there, plain loops of the same bits elsewhere. */
 final class WeightedSumCpu implements WeightedSum {
-    /** Models in one loop: what still fits the registers and the inlining budget of the JIT (docs/measured.md). */
+    /** Models in one loop at most: what the JIT still inlines whole (docs/adr/010). */
     static final int GROUP = 4;
+
+    /** Likewise with a base, which costs a load and a difference for each model. */
+    private static final int GROUP_WITH_BASE = 3;
 
     /** Elements of one task: enough to hide its hand-over, few enough to share out evenly. */
     private static final long TILE = 1 << 17;
@@ -83,12 +86,12 @@ final class WeightedSumCpu implements WeightedSum {
             direct &= model.dtype() == type;
         }
         Group group = new Group(base, models, weights, divisor, out, direct);
-        if (direct && isDirect(out.dtype()) && models.length <= GROUP) {
+        if (direct && isDirect(out.dtype()) && models.length <= group.most) {
             group.run(0, from, count);
             return;
         }
         for (long i = 0; i < count; i += ELEMENTS) {
-            for (int first = 0; first < models.length; first += GROUP) {
+            for (int first = 0; first < models.length; first += group.most) {
                 group.run(first, from + i, Math.min(ELEMENTS, count - i));
             }
         }
@@ -111,6 +114,7 @@ final class WeightedSumCpu implements WeightedSum {
         private final float divisor;
         private final Tensor out;
         private final boolean direct;
+        private final int most;
         private final MemorySegment[] data = new MemorySegment[GROUP + 1];
         private final long[] at = new long[GROUP + 1];
         private final float[] groupWeights = new float[GROUP];
@@ -122,10 +126,11 @@ final class WeightedSumCpu implements WeightedSum {
             this.divisor = (float) divisor;
             this.out = out;
             this.direct = direct;
+            this.most = base == null ? GROUP : GROUP_WITH_BASE;
         }
 
         void run(int first, long from, long count) {
-            int size = Math.min(GROUP, models.length - first);
+            int size = Math.min(most, models.length - first);
             boolean last = first + size == models.length;
             for (int m = 0; m < size; m++) {
                 place(models[first + m], m, from, count);
