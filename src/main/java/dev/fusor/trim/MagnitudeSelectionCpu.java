@@ -29,6 +29,9 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
      */
     private static final double DEVIATIONS = 8;
 
+    /** Gathered keys are counted in at most two to this many bins. */
+    private static final int BIN_BITS = 11;
+
     /** Keys gathered at most, 16 MiB: beyond it histograms are the better way. */
     private static final int MOST_GATHERED = 1 << 22;
 
@@ -103,9 +106,11 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
         /** One pass with a bracket, then two more if it did not serve. */
         private Found search(int low, int high) {
             boolean gather = low != high;
+            int shift = Math.max(0, 32 - Integer.numberOfLeadingZeros(high - low) - BIN_BITS);
             long[] above = new long[tiles];
             int[] inside = new int[tiles];
             int[][] keys = new int[tiles][];
+            long[] bins = new long[(high - low >>> shift) + 1];
             AtomicInteger gathered = new AtomicInteger();
             device.run(tiles, tile -> {
                 int t = (int) tile;
@@ -115,6 +120,7 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
                 inside[t] = KeyScan.inside(counts);
                 if (gather && gathered.addAndGet(inside[t]) <= MOST_GATHERED) {
                     keys[t] = Arrays.copyOf(room, inside[t]);
+                    addCounts(room, inside[t], low, shift, bins);
                 }
             });
             long rank = k - Arrays.stream(above).sum();
@@ -122,20 +128,39 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
             if (rank < 1 || rank > total || gather && total > MOST_GATHERED) {
                 return searchHistograms();
             }
-            if (!gather) {
-                return new Found(low, rank, inside);
+            return gather ? searchGathered(keys, bins, low, shift, rank) : new Found(low, rank, inside);
+        }
+
+        /** The bin that holds the k-th key is known; only its keys are looked at, and few bins hold many. */
+        private Found searchGathered(int[][] keys, long[] bins, int low, int shift, long rankInside) {
+            long rank = rankInside;
+            int bin = bins.length - 1;
+            while (rank > bins[bin]) {
+                rank -= bins[bin--];
             }
-            int key = Keys.kthLargest(joined(keys, (int) total), (int) total, rank);
-            int[] greater = new int[tiles];
-            int[] equal = new int[tiles];
+            int least = low + (bin << shift);
+            int most = least + (1 << shift) - 1;
+            int[][] left = new int[tiles][];
             device.run(tiles, tile -> {
                 int t = (int) tile;
-                for (int other : keys[t]) {
-                    greater[t] += other > key ? 1 : 0;
+                int kept = 0;
+                for (int key : keys[t]) {
+                    keys[t][kept] = key;
+                    kept += key >= least && key <= most ? 1 : 0;
+                }
+                left[t] = Arrays.copyOf(keys[t], kept);
+            });
+            int count = Arrays.stream(left).mapToInt(part -> part.length).sum();
+            int key = shift == 0 ? least : Keys.kthLargest(joined(left, count), count, rank);
+            long greater = 0;
+            int[] equal = new int[tiles];
+            for (int t = 0; t < tiles; t++) {
+                for (int other : left[t]) {
+                    greater += other > key ? 1 : 0;
                     equal[t] += other == key ? 1 : 0;
                 }
-            });
-            return new Found(key, rank - Arrays.stream(greater).asLongStream().sum(), equal);
+            }
+            return new Found(key, rank - greater, equal);
         }
 
         private static int[] joined(int[][] parts, int total) {
@@ -174,17 +199,21 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
                 int[] room = ROOM.get();
                 int count = KeyScan
                         .inside(KeyScan.scan(tileOf(base, (int) tile), tileOf(x, (int) tile), low, high, room));
-                int[] mine = new int[sum.length];
-                for (int i = 0; i < count; i++) {
-                    mine[room[i] - low >>> shift]++;
-                }
-                synchronized (sum) {
-                    for (int i = 0; i < mine.length; i++) {
-                        sum[i] += mine[i];
-                    }
-                }
+                addCounts(room, count, low, shift, sum);
             });
             return sum;
+        }
+
+        private static void addCounts(int[] keys, int count, int low, int shift, long[] bins) {
+            int[] mine = new int[bins.length];
+            for (int i = 0; i < count; i++) {
+                mine[keys[i] - low >>> shift]++;
+            }
+            synchronized (bins) {
+                for (int i = 0; i < mine.length; i++) {
+                    bins[i] += mine[i];
+                }
+            }
         }
 
         private long lastTie(Found found) {
