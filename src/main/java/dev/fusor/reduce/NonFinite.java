@@ -21,8 +21,8 @@ public record NonFinite(long nan, long infinite) {
     private static final Specialised<NonFiniteLoop.Form, NonFiniteLoop> TEMPLATE = new Specialised<>(
             MethodHandles.lookup(), "NonFiniteLanes", NonFiniteLoop.class);
 
-    /** Elements counted at a time: a vector's counters hold them. */
-    private static final long RANGE = 1 << 20;
+    /** Elements of one call: loops this short are compiled as methods, and not in the middle of a run as well. */
+    private static final long RANGE = 1024;
 
     /**
      * {@return the counts of a tensor} The calling thread counts.

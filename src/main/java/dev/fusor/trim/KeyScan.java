@@ -64,26 +64,23 @@ final class KeyScan {
             boolean direct = (x.dtype() == DType.BF16 || x.dtype() == DType.F32)
                     && (base == null || base.dtype() == x.dtype());
             Loop loop = TEMPLATE.of(new Form(direct ? x.dtype() : DType.F32, base != null, found != null));
-            if (direct) {
-                counts = loop.scan(x.data(), 0, base == null ? null : base.data(), 0, whole, low, high, found, 0);
-            } else {
-                Scratch scratch = Scratch.mine();
-                for (int i = 0; i < whole; i += ELEMENTS) {
-                    int n = Math.min(ELEMENTS, whole - i);
-                    widen(x, i, n, scratch.buffer(0));
-                    if (base != null) {
-                        widen(base, i, n, scratch.buffer(1));
-                    }
-                    counts += loop.scan(scratch.buffer(0), 0, scratch.buffer(1), 0, n, low, high, found,
-                            inside(counts));
-                }
+            for (int i = 0; i < whole; i += ELEMENTS) {
+                int n = Math.min(ELEMENTS, whole - i);
+                MemorySegment model = direct ? x.data() : widened(x, i, n, 0);
+                MemorySegment from = base == null || direct
+                        ? base == null ? null : base.data()
+                        : widened(base, i, n, 1);
+                long at = direct ? x.dtype().byteSize(i) : 0;
+                counts += loop.scan(model, at, from, at, n, low, high, found, inside(counts));
             }
         }
         return counts + scanPlain(base, x, whole, length - whole, low, high, found, inside(counts));
     }
 
-    private static void widen(Tensor tensor, int from, int count, MemorySegment to) {
+    private static MemorySegment widened(Tensor tensor, int from, int count, int buffer) {
+        MemorySegment to = Scratch.mine().buffer(buffer);
         Convert.between(tensor.dtype(), DType.F32).run(tensor.data(), tensor.dtype().byteSize(from), to, 0, count);
+        return to;
     }
 
     private static long scanPlain(Tensor base, Tensor x, int from, int count, int low, int high, int[] found,
