@@ -129,7 +129,7 @@ final class MergeCommand implements Callable<Integer> {
             return 0;
         }
         err.println(work);
-        boolean terminal = System.console() != null && System.console().isTerminal();
+        boolean terminal = Boolean.getBoolean("fusor.terminal");
         Progress progress = quiet
                 ? Progress.SILENT
                 : new ProgressLine(err, estimate.bytesToRead() + estimate.bytesToWrite(), terminal);
