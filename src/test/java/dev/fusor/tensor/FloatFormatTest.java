@@ -10,6 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 class FloatFormatTest {
     @ParameterizedTest
@@ -49,7 +50,12 @@ class FloatFormatTest {
         SplittableRandom random = new SplittableRandom(Tensors.SEED);
         for (int i = 0; i < 20_000; i++) {
             values.add((double) Float.intBitsToFloat(random.nextInt() & 0x7FFFFFFF));
+            values.add(Double.longBitsToDouble(random.nextLong() & Long.MAX_VALUE));
+            values.add(random.nextDouble() * definition.unbounded(random.nextInt(definition.firstSpecial + 1)));
         }
+        values.addAll(List.of(0.0, Double.MIN_VALUE, (double) Float.MIN_VALUE, (double) Float.MIN_NORMAL,
+                (double) Float.MAX_VALUE, Math.nextUp((double) Float.MAX_VALUE), Double.MAX_VALUE,
+                Double.POSITIVE_INFINITY));
         for (double value : values) {
             if (Double.isNaN(value)) {
                 continue;
@@ -64,6 +70,39 @@ class FloatFormatTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(names = {"BF16", "F16", "F8_E4M3", "F8_E5M2"})
+    void everyNaNBecomesTheOneQuietNaN(DType type) {
+        FloatFormat format = FloatFormat.of(type);
+        for (int nan : new int[]{0x7FC00000, 0xFFC00000, 0x7F800001, 0xFF800001, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F812345}) {
+            assertThat(format.fromFloat(Float.intBitsToFloat(nan))).as("%s of NaN %x", type, nan)
+                    .isEqualTo(format.nan());
+        }
+        for (long nan : new long[]{0x7FF8000000000000L, -1L, 0x7FF0000000000001L, 0xFFF0000000000001L}) {
+            assertThat(format.fromDouble(Double.longBitsToDouble(nan))).as("%s of NaN %x", type, nan)
+                    .isEqualTo(format.nan());
+        }
+        assertThat(format.toFloat(format.nan())).isNaN();
+    }
+
+    @Test
+    void binary16IsWidenedAndNarrowedAsTheJdkDoesIt() {
+        SplittableRandom random = new SplittableRandom(Tensors.SEED);
+        for (int i = 0; i < 100_000; i++) {
+            float value = Float.intBitsToFloat(random.nextInt());
+            if (!Float.isNaN(value)) {
+                assertThat((short) FloatFormat.F16.fromFloat(value)).as("%s, seed %d", value, Tensors.SEED)
+                        .isEqualTo(Float.floatToFloat16(value));
+            }
+        }
+    }
+
+    @Test
+    void otherTypesHaveNoNarrowFormat() {
+        assertThatIllegalArgumentException().isThrownBy(() -> FloatFormat.of(DType.F32))
+                .withMessage("F32 is no floating-point format narrower than F32");
+    }
+
     @Test
     void overflowGoesWhereTheFormatSends() {
         assertThat(FloatFormat.F8_E4M3.fromFloat(464)).isEqualTo(0x7E); // a tie with 480, which is not there: 448 is even
@@ -72,6 +111,16 @@ class FloatFormatTest {
         assertThat(FloatFormat.F8_E5M2.fromFloat(61440)).isEqualTo(0x7C);
         assertThat(FloatFormat.F16.fromFloat(65520)).isEqualTo(0x7C00);
         assertThat(FloatFormat.F16.fromFloat(Math.nextDown(65520f))).isEqualTo(0x7BFF);
+        assertThat(FloatFormat.F8_E4M3.fromFloat(-465)).isEqualTo(0xFF);
+        assertThat(FloatFormat.F8_E4M3.fromDouble(Math.nextUp(464.0))).isEqualTo(0x7F);
+        assertThat(FloatFormat.F8_E5M2.fromFloat(Math.nextDown(61440f))).isEqualTo(0x7B);
+        assertThat(FloatFormat.F8_E5M2.fromDouble(Math.nextDown(61440.0))).isEqualTo(0x7B);
+        assertThat(FloatFormat.F16.fromDouble(Math.nextDown(65520.0))).isEqualTo(0x7BFF);
+        assertThat(FloatFormat.F16.fromFloat(-65520)).isEqualTo(0xFC00);
+        float highestTie = Float.intBitsToFloat(0x7F7F8000);
+        assertThat(FloatFormat.BF16.fromFloat(highestTie)).isEqualTo(0x7F80);
+        assertThat(FloatFormat.BF16.fromFloat(Math.nextDown(highestTie))).isEqualTo(0x7F7F);
+        assertThat(FloatFormat.BF16.fromDouble(Math.nextDown((double) highestTie))).isEqualTo(0x7F7F);
         assertThat(FloatFormat.BF16.fromFloat(Float.MAX_VALUE)).isEqualTo(0x7F80);
         assertThat(FloatFormat.BF16.fromDouble(Double.MAX_VALUE)).isEqualTo(0x7F80);
     }

@@ -3,57 +3,54 @@ package dev.fusor.tensor;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
 class TensorTest {
     @Test
-    void aScalarHasOneElementAndAnEmptyAxisNone() {
-        assertThat(Shape.of().elements()).isEqualTo(1);
-        assertThat(Shape.of(3, 0, Long.MAX_VALUE).elements()).isZero();
-        assertThat(Shape.of(4, 5)).hasToString("[4, 5]").isEqualTo(Shape.of(4, 5)).isNotEqualTo(Shape.of(5, 4));
-    }
-
-    @Test
-    void shapesThatCannotBeAreRefused() {
-        assertThatThrownBy(() -> Shape.of(2, -1)).hasMessage("an extent of a shape is 0 or more, got [2, -1]");
-        assertThatThrownBy(() -> Shape.of(1L << 32, 1L << 31)).hasMessageContaining("more than 2^63 - 1 elements");
-        assertThat(Shape.of(1L << 31, 1L << 31).elements()).isEqualTo(1L << 62);
-    }
-
-    @ParameterizedTest
-    @CsvSource({"F64, 10, 80", "BF16, 3, 6", "BOOL, 7, 7", "F4, 4, 2", "F6_E2M3, 4, 3", "C64, 2, 16", "F32, 0, 0"})
-    void elementsTakeTheBytesOfTheirType(DType type, long elements, long bytes) {
-        assertThat(type.byteSize(elements)).isEqualTo(bytes);
-    }
-
-    @Test
-    void sizesThatCannotBeAreRefused() {
-        assertThatThrownBy(() -> DType.F4.byteSize(3)).hasMessageContaining("do not fill whole bytes");
-        assertThatThrownBy(() -> DType.F64.byteSize(1L << 60)).hasMessageContaining("exceed 2^63 bytes");
-        assertThatThrownBy(() -> DType.F64.byteSize(-1)).hasMessageContaining("0 or more, got -1");
-    }
-
-    @Test
-    void typesAreKnownByTheNamesOfSafetensorsAndOfPyTorch() {
-        assertThat(DType.parse("bfloat16")).isEqualTo(DType.BF16);
-        assertThat(DType.parse("torch.float16")).isEqualTo(DType.F16);
-        assertThat(DType.parse("f8_e4m3")).isEqualTo(DType.F8_E4M3);
-        assertThatThrownBy(() -> DType.parse("bf17")).hasMessageStartingWith("unknown dtype 'bf17': wanted one of");
-    }
-
-    @Test
     void aTensorTakesExactlyItsBytes() {
         try (Arena arena = Arena.ofConfined()) {
-            assertThatThrownBy(() -> Tensor.of(arena.allocate(7), DType.BF16, Shape.of(4)))
-                    .hasMessage("a tensor BF16 [4] takes 8 bytes, got a segment of 7");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> Tensor.of(arena.allocate(7), DType.BF16, Shape.of(4)))
+                    .withMessage("a tensor BF16 [4] takes 8 bytes, got a segment of 7");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> Tensor.of(arena.allocate(16), DType.F32, Shape.of()))
+                    .withMessage("a tensor F32 [] takes 4 bytes, got a segment of 16");
+            assertThatNullPointerException().isThrownBy(() -> Tensor.of(null, DType.F32, Shape.of(1)))
+                    .withMessage("data is null");
+        }
+    }
+
+    @Test
+    void aTensorIsAViewOfTheMemoryItWasMadeOf() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment memory = arena.allocate(12);
+            Tensor tensor = Tensor.of(memory, DType.F16, Shape.of(2, 3));
+            assertThat(tensor).hasToString("F16 [2, 3]");
+            assertThat(tensor.dtype()).isEqualTo(DType.F16);
+            assertThat(tensor.shape()).isEqualTo(Shape.of(2, 3));
+            assertThat(tensor.elements()).isEqualTo(6);
+            assertThat(tensor.data()).isEqualTo(memory);
+        }
+    }
+
+    @Test
+    void newMemoryHoldsZerosAndIsAligned() {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor tensor = Tensor.allocate(arena, DType.BF16, 3, 5);
+            assertThat(tensor.data().byteSize()).isEqualTo(30);
+            assertThat(tensor.data().address() % 64).isZero();
+            assertThat(tensor.data().mismatch(arena.allocate(30))).isEqualTo(-1);
+            assertThat(Tensor.allocate(arena, DType.F64, 0, 7).data().byteSize()).isZero();
         }
     }
 
@@ -61,12 +58,36 @@ class TensorTest {
     void aSliceSeesTheSameMemory() {
         try (Arena arena = Arena.ofConfined()) {
             Tensor tensor = Tensor.allocate(arena, DType.F32, 2, 5);
-            Elements.set(tensor.slice(3, 4), 1, 7);
+            Tensor slice = tensor.slice(3, 4);
+            Elements.set(slice, 1, 7);
             assertThat(Elements.get(tensor, 4)).isEqualTo(7);
+            assertThat(slice).hasToString("F32 [4]");
+            assertThat(slice.data().address()).isEqualTo(tensor.data().address() + 12);
             assertThat(tensor.slice(10, 0).elements()).isZero();
-            assertThatThrownBy(() -> tensor.slice(8, 3)).isInstanceOf(IndexOutOfBoundsException.class);
+        }
+    }
+
+    @Test
+    void aSliceOutsideTheTensorIsRefused() {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor tensor = Tensor.allocate(arena, DType.F32, 2, 5);
+            long[][] ranges = {{8, 3}, {11, 0}, {-1, 2}, {0, -1}, {1, Long.MAX_VALUE}};
+            for (long[] range : ranges) {
+                assertThatExceptionOfType(IndexOutOfBoundsException.class)
+                        .isThrownBy(() -> tensor.slice(range[0], range[1]));
+            }
+        }
+    }
+
+    @Test
+    void aSliceOfAPackedTypeStartsAndEndsAtWholeBytes() {
+        try (Arena arena = Arena.ofConfined()) {
             Tensor packed = Tensor.allocate(arena, DType.F4, 8);
-            assertThatThrownBy(() -> packed.slice(1, 2)).hasMessageContaining("do not fill whole bytes");
+            assertThat(packed.slice(2, 4).data().byteSize()).isEqualTo(2);
+            assertThatIllegalArgumentException().isThrownBy(() -> packed.slice(1, 2))
+                    .withMessage("1 elements of F4 at 4 bits each do not fill whole bytes");
+            assertThatIllegalArgumentException().isThrownBy(() -> packed.slice(2, 3))
+                    .withMessage("3 elements of F4 at 4 bits each do not fill whole bytes");
         }
     }
 
@@ -75,7 +96,7 @@ class TensorTest {
         Arena arena = Arena.ofConfined();
         Tensor tensor = Tensor.allocate(arena, DType.F32, 2);
         arena.close();
-        assertThatThrownBy(() -> Elements.get(tensor, 0)).isInstanceOf(IllegalStateException.class);
+        assertThatIllegalStateException().isThrownBy(() -> Elements.get(tensor, 0));
     }
 
     @Test
@@ -87,9 +108,16 @@ class TensorTest {
             Tensor tensor = Tensor.of(file.getChannel().map(MapMode.READ_WRITE, 0, 2 * length, arena), DType.BF16,
                     Shape.of(length));
             Elements.set(tensor, length - 1, 1.5);
+            Elements.store(new float[]{-2, 3}, tensor, (1L << 31) - 1, 2);
             assertThat(Elements.get(tensor.slice(length - 3, 3), 2)).isEqualTo(1.5);
+            float[] values = new float[3];
+            Elements.load(tensor, (1L << 31) - 1, values, 3);
+            assertThat(values).containsExactly(-2, 3, 0);
+            assertThat(Elements.countNonFinite(tensor, length - 5, 5)).isZero();
             file.seek(2 * length - 2);
             assertThat(file.readUnsignedShort()).isEqualTo(0xC03F);
+            file.seek(1L << 32);
+            assertThat(file.readUnsignedShort()).isEqualTo(0x4040);
         }
     }
 }
