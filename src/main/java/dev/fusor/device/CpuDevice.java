@@ -3,6 +3,7 @@ package dev.fusor.device;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 
@@ -16,6 +17,7 @@ import java.util.concurrent.atomic.AtomicReference;
 public final class CpuDevice implements AutoCloseable {
     private final int threads;
     private final ExecutorService helpers;
+    private volatile boolean closed;
 
     private CpuDevice(int threads) {
         this.threads = threads;
@@ -66,12 +68,20 @@ public final class CpuDevice implements AutoCloseable {
      * @param tasks how many
      * @param task does one of them; called at the same time from several threads
      * @throws RuntimeException or an {@link Error}, the first that a task threw; tasks not yet begun are then left out
+     * @throws IllegalStateException if the device is closed
      */
     public void run(long tasks, Task task) {
+        if (closed) {
+            throw new IllegalStateException("the CPU device is closed");
+        }
         int wanted = (int) Math.min(threads, tasks);
         Work work = new Work(tasks, task, Math.max(0, wanted - 1));
         for (int i = 1; i < wanted; i++) {
-            helpers.execute(work);
+            try {
+                helpers.execute(work);
+            } catch (RejectedExecutionException | OutOfMemoryError e) { // just closed, or the system is out of threads
+                work.helpersDone.countDown(); // the others do its share
+            }
         }
         work.drain();
         work.await();
@@ -104,7 +114,7 @@ public final class CpuDevice implements AutoCloseable {
                 for (long i = next.getAndIncrement(); i < tasks && failure.get() == null; i = next.getAndIncrement()) {
                     task.run(i);
                 }
-            } catch (RuntimeException | Error e) {
+            } catch (Throwable e) { // also what a task threw that it did not declare
                 failure.compareAndSet(null, e);
             }
         }
@@ -135,6 +145,7 @@ public final class CpuDevice implements AutoCloseable {
     /** Ends the helper threads once they are idle. Closing twice is allowed. */
     @Override
     public void close() {
+        closed = true;
         if (helpers != null) {
             helpers.shutdown();
         }
