@@ -18,6 +18,8 @@ import java.util.List;
  * </ul>
  * A NaN anywhere in a sum makes that element the output type's quiet NaN and no other; infinities and signed zeros follow
  * IEEE 754. Tensors of no elements are left alone. A divisor of 0 is not refused: it divides as IEEE 754 says.
+ *
+ * <p>All threads of the device must be able to use the memory: that of a confined arena serves a device of one thread.
  */
 public sealed interface WeightedSum permits WeightedSumCpu {
     /**
@@ -36,7 +38,7 @@ public sealed interface WeightedSum permits WeightedSumCpu {
      * @param weights one for each model
      * @param divisor divides the sum, 1 to leave it
      * @param out receives the result; may be one of the inputs, but not overlap one otherwise
-     * @throws IllegalArgumentException if counts differ or a type is not arithmetic
+     * @throws IllegalArgumentException if counts differ, a type is not arithmetic or a thread may not use the memory
      */
     default void sum(List<Tensor> models, double[] weights, double divisor, Tensor out) {
         sum(null, models, weights, divisor, out);
@@ -50,7 +52,7 @@ public sealed interface WeightedSum permits WeightedSumCpu {
      * @param weights one for each model
      * @param divisor divides the sum, 1 to leave it
      * @param out receives the result; may be one of the inputs, but not overlap one otherwise
-     * @throws IllegalArgumentException if counts differ or a type is not arithmetic
+     * @throws IllegalArgumentException if counts differ, a type is not arithmetic or a thread may not use the memory
      */
     void sum(Tensor base, List<Tensor> models, double[] weights, double divisor, Tensor out);
 }

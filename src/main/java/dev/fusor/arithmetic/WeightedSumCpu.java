@@ -58,7 +58,7 @@ final class WeightedSumCpu implements WeightedSum {
         });
     }
 
-    private static void check(Tensor base, List<Tensor> models, double[] weights, Tensor out) {
+    private void check(Tensor base, List<Tensor> models, double[] weights, Tensor out) {
         if (models.isEmpty() || weights.length != models.size()) {
             throw new IllegalArgumentException(
                     "a weighted sum takes at least 1 model and a weight for each, got %d models and %d weights"
@@ -69,6 +69,11 @@ final class WeightedSumCpu implements WeightedSum {
                 throw new IllegalArgumentException(
                         "a weighted sum takes tensors of arithmetic types and equal length, got %s for an output %s"
                                 .formatted(tensor, out));
+            }
+            if (!device.reaches(tensor.data())) {
+                throw new IllegalArgumentException(
+                        "a weighted sum on %d threads takes memory that all of them may use, got %s in an arena of one thread: wanted a shared or automatic one"
+                                .formatted(device.threads(), tensor));
             }
         });
     }

@@ -1,5 +1,6 @@
 package dev.fusor.device;
 
+import java.lang.foreign.MemorySegment;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -15,6 +16,9 @@ import java.util.concurrent.atomic.AtomicReference;
  * {@link #run}; calls from several threads share the device. Tasks must not call {@link #run} themselves.
  */
 public final class CpuDevice implements AutoCloseable {
+    /** Stands for the helpers: who may read what is asked by thread. */
+    private static final Thread ANOTHER = Thread.ofPlatform().unstarted(() -> {});
+
     private final int threads;
     private final ExecutorService helpers;
     private volatile boolean closed;
@@ -49,6 +53,16 @@ public final class CpuDevice implements AutoCloseable {
     /** {@return how many tasks can run at the same time} */
     public int threads() {
         return threads;
+    }
+
+    /**
+     * {@return whether every thread of the device may use a segment} Memory of a confined arena serves a device of one
+     * thread, called by the owner.
+     *
+     * @param memory any segment
+     */
+    public boolean reaches(MemorySegment memory) {
+        return memory.isAccessibleBy(threads == 1 ? Thread.currentThread() : ANOTHER);
     }
 
     /** A part of a computation. */

@@ -273,6 +273,17 @@ class WeightedSumTest {
     }
 
     @Test
+    void memoryOfOneThreadIsRefusedWhereSeveralWouldUseIt() {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor mine = Tensor.allocate(arena, DType.F32, 3);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> WeightedSum.on(DEVICE).sum(List.of(mine), new double[]{1}, 1, mine))
+                    .withMessage(
+                            "a weighted sum on 2 threads takes memory that all of them may use, got F32 [3] in an arena of one thread: wanted a shared or automatic one");
+        }
+    }
+
+    @Test
     void whatDoesNotFitIsNamed() {
         WeightedSum sum = WeightedSum.on(DEVICE);
         Tensor three = Tensors.zeros(DType.F32, 3);

@@ -5,6 +5,7 @@ import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
@@ -120,10 +121,25 @@ class CpuDeviceTest {
         CountDownLatch together = new CountDownLatch(2);
         try (Arena arena = Arena.ofConfined(); CpuDevice device = CpuDevice.open(2)) {
             Tensor tensor = Tensor.allocate(arena, DType.F32, 2);
+            assertThat(device.reaches(tensor.data())).isFalse();
             assertThatExceptionOfType(WrongThreadException.class).isThrownBy(() -> device.run(2, number -> {
                 meet(together);
                 Elements.set(tensor, number, 1);
             }));
+        }
+    }
+
+    @Test
+    void memoryOfOneThreadServesADeviceOfThatThread() {
+        try (Arena mine = Arena.ofConfined();
+                Arena shared = Arena.ofShared();
+                CpuDevice one = CpuDevice.open(1);
+                CpuDevice two = CpuDevice.open(2)) {
+            assertThat(one.reaches(mine.allocate(1))).isTrue();
+            assertThat(one.reaches(shared.allocate(1))).isTrue();
+            assertThat(two.reaches(shared.allocate(1))).isTrue();
+            assertThat(two.reaches(Arena.ofAuto().allocate(1))).isTrue();
+            assertThat(two.reaches(MemorySegment.ofArray(new byte[1]))).isTrue();
         }
     }
 
