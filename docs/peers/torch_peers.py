@@ -1,22 +1,26 @@
 """The same work in PyTorch on the CPU, for the ratios in docs/measured.md.
 
-Run with Debian's python3-torch: /usr/bin/python3 docs/peers/torch_peers.py
-Times are seconds, the best and the median of the runs; sizes as in the JMH benchmarks.
+Run with Debian's python3-torch: /usr/bin/python3 docs/peers/torch_peers.py [sum] [copy] [trim] [ties]
+Times are seconds, the best and the median of the runs; sizes as in the JMH benchmarks. GB/s are of the fewest bytes
+the result needs: every input read once, the output written once.
 """
 import statistics
+import sys
 import time
 
 import torch
 
 
-def timed(name, work, runs):
+def timed(name, work, runs, least_bytes=None):
     work()
     times = []
     for _ in range(runs):
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)
-    print(f"{name:45s} best {min(times):8.4f} s  median {statistics.median(times):8.4f} s", flush=True)
+    best, median = min(times), statistics.median(times)
+    rate = f"  best {least_bytes / best / 1e9:6.2f}  median {least_bytes / median / 1e9:6.2f} GB/s" if least_bytes else ""
+    print(f"{name:45s} best {best:8.4f} s  median {median:8.4f} s{rate}", flush=True)
 
 
 def models(n, count, dtype):
@@ -53,16 +57,25 @@ def ties(base, xs, density):
 def main():
     torch.set_num_threads(2)
     print("torch", torch.__version__, "threads", torch.get_num_threads(), flush=True)
-    for dtype in (torch.bfloat16, torch.float32):
-        xs = models(1 << 27, 4, dtype)[1:]
-        out = torch.ones_like(xs[0])
-        timed(f"weighted sum of 4, 2^27 {dtype}, axpy in place", lambda: axpy_chain(xs, out), 7)
-        del xs, out
+    wanted = sys.argv[1:] or ["copy", "sum", "trim", "ties"]
+    n = 1 << 27
+    for dtype in (torch.bfloat16, torch.float16, torch.float32):
+        size = torch.empty(0, dtype=dtype).element_size() * n
+        if "sum" in wanted or "copy" in wanted:
+            xs = models(n, 4, dtype)[1:]
+            out = torch.ones_like(xs[0])
+        if "copy" in wanted:
+            timed(f"copy of 2^27 {dtype}", lambda: out.copy_(xs[0]), 10, 2 * size)
+        if "sum" in wanted:
+            timed(f"weighted sum of 4, 2^27 {dtype}, axpy in place", lambda: axpy_chain(xs, out), 10, 5 * size)
+        xs = out = None
     base, *xs = models(1 << 24, 3, torch.float32)
     k = int(0.2 * base.numel())
-    timed("argsort of 2^24 float32 magnitudes", lambda: torch.argsort(xs[0].abs(), descending=True), 3)
-    timed("kthvalue of 2^24 float32 magnitudes", lambda: torch.kthvalue(xs[0].abs(), base.numel() - k + 1), 5)
-    timed("ties of 3 models of 2^24 float32, argsort", lambda: ties(base, xs, 0.2), 3)
+    if "trim" in wanted:
+        timed("argsort of 2^24 float32 magnitudes", lambda: torch.argsort(xs[0].abs(), descending=True), 3)
+        timed("kthvalue of 2^24 float32 magnitudes", lambda: torch.kthvalue(xs[0].abs(), base.numel() - k + 1), 5)
+    if "ties" in wanted:
+        timed("ties of 3 models of 2^24 float32, argsort", lambda: ties(base, xs, 0.2), 3)
 
 
 main()

@@ -30,7 +30,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 1)
 @Fork(value = 1, jvmArgsAppend = {"--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Xmx2g"})
 public class WeightedSumBenchmark {
-    @Param({"BF16", "F32"})
+    @Param({"BF16", "F16", "F32"})
     private DType type;
 
     @Param("134217728")

@@ -65,6 +65,23 @@ public class CopyBenchmark {
         return out;
     }
 
+    /** By vectors: as any loop of this library, through the caches. */
+    @Benchmark
+    public Tensor vectorCopy(Traffic traffic) {
+        long part = 1 << 19;
+        device.run(out.data().byteSize() / part,
+                number -> copy(inputs.getFirst().data(), out.data(), number * part, part));
+        traffic.bytes += 2 * out.data().byteSize();
+        return out;
+    }
+
+    private static void copy(MemorySegment from, MemorySegment to, long start, long bytes) {
+        for (long at = start; at < start + bytes; at += Lanes.FLOAT.vectorByteSize()) {
+            FloatVector.fromMemorySegment(Lanes.FLOAT, from, at, ByteOrder.LITTLE_ENDIAN)
+                    .intoMemorySegment(to, at, ByteOrder.LITTLE_ENDIAN);
+        }
+    }
+
     /** The triad of STREAM, a = b + s * c, over the bytes as float32. */
     @Benchmark
     public Tensor triad(Traffic traffic) {
