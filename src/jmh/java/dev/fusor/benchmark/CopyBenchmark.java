@@ -1,59 +1,26 @@
 package dev.fusor.benchmark;
 
-import dev.fusor.device.CpuDevice;
 import dev.fusor.simd.Lanes;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
-import java.util.List;
-import java.util.concurrent.TimeUnit;
 import jdk.incubator.vector.FloatVector;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
-import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
 /** What this machine can move at most, for the ratios of all other benchmarks. */
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.Throughput) // with the byte counter and nanoseconds, "bytes" reads as GB/s
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-@Warmup(iterations = 5, time = 1)
-@Measurement(iterations = 5, time = 1)
-@Fork(value = 1, jvmArgsAppend = {"--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Xmx2g"})
-public class CopyBenchmark {
+public class CopyBenchmark extends BandwidthBenchmark {
     @Param({"BF16", "F32"})
     private DType type;
 
     @Param("134217728")
     private long length;
 
-    private final CpuDevice device = CpuDevice.open();
-    private Arena arena;
-    private List<Tensor> inputs;
-    private Tensor out;
-
     @Setup
     public void allocate() {
-        arena = Arena.ofShared();
-        inputs = Inputs.models(arena, type, length, 1);
-        out = Tensor.allocate(arena, type, length);
-        out.data().fill((byte) 1); // pages of its own before the first measurement
-    }
-
-    @TearDown
-    public void free() {
-        arena.close();
-        device.close();
+        allocate(type, length, 1);
     }
 
     /** The copy of the library: beyond 2.5 MB it writes past the caches. */
