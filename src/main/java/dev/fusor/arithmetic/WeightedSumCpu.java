@@ -152,17 +152,16 @@ final class WeightedSumCpu implements WeightedSum {
                     straight ? out.dtype() : DType.F32, size, base != null, first > 0, last);
             TEMPLATE.of(form).run(data, at, groupWeights, divisor, sum, target, targetByte, count);
             if (last && !straight) {
-                Convert.between(DType.F32, out.dtype()).run(sum, 0, out.data(), out.dtype().byteSize(from), count);
+                Convert.round(sum, out, from, count);
             }
         }
 
         private void place(Tensor tensor, int slot, long from, long count) {
-            long start = tensor.dtype().byteSize(from);
             if (direct) {
                 data[slot] = tensor.data();
-                at[slot] = start;
+                at[slot] = tensor.dtype().byteSize(from);
             } else {
-                Convert.between(tensor.dtype(), DType.F32).run(tensor.data(), start, scratch.buffer(slot), 0, count);
+                Convert.widen(tensor, from, scratch.buffer(slot), count);
                 data[slot] = scratch.buffer(slot);
                 at[slot] = 0;
             }

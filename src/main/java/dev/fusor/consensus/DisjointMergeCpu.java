@@ -130,7 +130,7 @@ final class DisjointMergeCpu implements DisjointMerge {
             loops.finish(b, baseAt, mass, sum, weights, lambda, straight ? out.data() : sum,
                     straight ? output.byteSize(from) : 0, count);
             if (!straight) {
-                Convert.between(output, out.dtype()).run(sum, 0, out.data(), out.dtype().byteSize(from), count);
+                Convert.round(sum, out, from, count);
             }
         }
 
@@ -139,7 +139,7 @@ final class DisjointMergeCpu implements DisjointMerge {
                 return tensor.data();
             }
             MemorySegment widened = Scratch.mine().buffer(buffer);
-            Convert.between(tensor.dtype(), input).run(tensor.data(), tensor.dtype().byteSize(from), widened, 0, count);
+            Convert.widen(tensor, from, widened, count);
             return widened;
         }
 

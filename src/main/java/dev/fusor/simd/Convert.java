@@ -1,6 +1,7 @@
 package dev.fusor.simd;
 
 import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 
@@ -36,5 +37,29 @@ public final class Convert {
      */
     public static Loop between(DType from, DType to) {
         return TEMPLATE.of(new Types(from, to));
+    }
+
+    /**
+     * Widens elements of a tensor to binary32.
+     *
+     * @param from the tensor, of a type that {@link Lanes} supports
+     * @param index the first flat index
+     * @param to receives them from its first byte
+     * @param count how many, a multiple of {@link Lanes#LENGTH}
+     */
+    public static void widen(Tensor from, long index, MemorySegment to, long count) {
+        between(from.dtype(), DType.F32).run(from.data(), from.dtype().byteSize(index), to, 0, count);
+    }
+
+    /**
+     * Rounds binary32 into a tensor.
+     *
+     * @param from the numbers, from its first byte
+     * @param to the tensor, of a type that {@link Lanes} supports
+     * @param index the first flat index
+     * @param count how many, a multiple of {@link Lanes#LENGTH}
+     */
+    public static void round(MemorySegment from, Tensor to, long index, long count) {
+        between(DType.F32, to.dtype()).run(from, 0, to.data(), to.dtype().byteSize(index), count);
     }
 }

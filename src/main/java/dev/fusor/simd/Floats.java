@@ -26,7 +26,7 @@ public final class Floats {
             return;
         }
         MemorySegment buffer = Scratch.mine().buffer(SLOT);
-        Convert.between(source.dtype(), DType.F32).run(source.data(), source.dtype().byteSize(from), buffer, 0, count);
+        Convert.widen(source, from, buffer, count);
         MemorySegment.copy(buffer, ValueLayout.JAVA_FLOAT, 0, values, 0, count);
     }
 
@@ -45,7 +45,7 @@ public final class Floats {
         }
         MemorySegment buffer = Scratch.mine().buffer(SLOT);
         MemorySegment.copy(values, 0, buffer, ValueLayout.JAVA_FLOAT, 0, count);
-        Convert.between(DType.F32, target.dtype()).run(buffer, 0, target.data(), target.dtype().byteSize(at), count);
+        Convert.round(buffer, target, at, count);
     }
 
     private static boolean byVectors(DType type, int count) {

@@ -67,9 +67,7 @@ final class KeyScan {
             for (int i = 0; i < whole; i += ELEMENTS) {
                 int n = Math.min(ELEMENTS, whole - i);
                 MemorySegment model = direct ? x.data() : widened(x, i, n, 0);
-                MemorySegment from = base == null || direct
-                        ? base == null ? null : base.data()
-                        : widened(base, i, n, 1);
+                MemorySegment from = base == null ? null : direct ? base.data() : widened(base, i, n, 1);
                 long at = direct ? x.dtype().byteSize(i) : 0;
                 counts += loop.scan(model, at, from, at, n, low, high, found, inside(counts));
             }
@@ -79,7 +77,7 @@ final class KeyScan {
 
     private static MemorySegment widened(Tensor tensor, int from, int count, int buffer) {
         MemorySegment to = Scratch.mine().buffer(buffer);
-        Convert.between(tensor.dtype(), DType.F32).run(tensor.data(), tensor.dtype().byteSize(from), to, 0, count);
+        Convert.widen(tensor, from, to, count);
         return to;
     }
 
