@@ -1,0 +1,54 @@
+// The memory a kernel may touch, as the driver manages it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fusor::sim {
+
+enum class Kind { Device, Pinned, Registered, Variable };
+
+struct Allocation {
+    std::uint64_t address;
+    std::uint64_t bytes;
+    Kind kind;
+    int device;
+    std::uint64_t serial;  // allocations are numbered from 1 in the order they were made
+};
+
+// Allocations of all devices of the process; safe to call from any thread. Addresses are those a kernel sees, and for pinned and
+// registered memory the host's as well. Fresh memory is poisoned and counts as not initialised.
+namespace memory {
+
+// Gives 0 where the capacity of the device is exhausted. Device allocations are aligned to 512 bytes and end exactly at their last byte.
+std::uint64_t allocate(std::uint64_t bytes, Kind, int device);
+// False where no allocation starts there. Its address stays unaddressable, so that a use after free is a fault.
+bool release(std::uint64_t address);
+// Host memory of the caller, made visible to kernels at its own address; counts as initialised. False where part of it is registered already.
+bool enroll(void* host, std::uint64_t bytes);
+bool withdraw(void* host);
+
+// The allocation that holds this byte.
+bool find(std::uint64_t address, Allocation& found);
+std::vector<Allocation> live();
+void capacity(std::uint64_t bytesPerDevice);
+std::uint64_t used(int device);
+
+// Copies that the driver makes: between any two of device memory, pinned memory and plain host memory. Initialisation travels along.
+// An empty string, or what is wrong: outside an allocation, across two, freed.
+std::string copy(std::uint64_t destination, std::uint64_t source, std::uint64_t bytes);
+std::string fill(std::uint64_t destination, std::uint64_t value, std::uint32_t width, std::uint64_t count);
+
+// Device memory can be read and written by this process only inside such a scope; copy and fill open one themselves.
+class Open {
+public:
+    Open();
+    ~Open();
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+};
+
+}  // namespace memory
+}  // namespace fusor::sim
