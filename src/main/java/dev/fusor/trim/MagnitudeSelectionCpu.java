@@ -27,7 +27,13 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
      * Width of the bracket on either side, in standard deviations of a sample of single elements. Runs of neighbours are
      * alike, so the sample is worth less than its size; a miss costs two more passes, never exactness.
      */
-    private static final double DEVIATIONS = 8;
+    private static final double SURE_DEVIATIONS = 8;
+
+    /**
+     * Task vectors of BF16 models have few different magnitudes: where the sample has the same key within this width, that
+     * key is tried alone. Nothing is gathered then; a miss costs one more pass.
+     */
+    private static final double LIKELY_DEVIATIONS = 3;
 
     /** Gathered keys are counted in at most two to this many bins. */
     private static final int BIN_BITS = 11;
@@ -85,25 +91,37 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
 
         private Found searchBracket() {
             int[] sample = new int[SAMPLE_RUNS * SAMPLE_RUN];
-            int count = 0;
             long stride = (length - SAMPLE_RUN) / (SAMPLE_RUNS - 1);
             int[] run = new int[SAMPLE_RUN + Specialised.MOST_LANES];
             for (int i = 0; i < SAMPLE_RUNS; i++) {
                 KeyScan.scan(part(base, i * stride, SAMPLE_RUN), part(x, i * stride, SAMPLE_RUN), 0,
                         Integer.MAX_VALUE - 1, run);
-                System.arraycopy(run, 0, sample, count, SAMPLE_RUN);
-                count += SAMPLE_RUN;
+                System.arraycopy(run, 0, sample, i * SAMPLE_RUN, SAMPLE_RUN);
             }
-            double fraction = (double) k / length;
-            double margin = DEVIATIONS * Math.sqrt(fraction * (1 - fraction) / count);
-            long highRank = (long) Math.floor((fraction - margin) * count);
-            long lowRank = (long) Math.ceil((fraction + margin) * count) + 1;
-            int high = highRank < 1 ? Integer.MAX_VALUE - 1 : Keys.kthLargest(sample.clone(), count, highRank);
-            int low = lowRank > count ? 0 : Keys.kthLargest(sample, count, lowRank);
-            return search(low, high);
+            int likely = sampled(sample, LIKELY_DEVIATIONS);
+            if (likely == sampled(sample, -LIKELY_DEVIATIONS)) {
+                Found tied = search(likely, likely);
+                if (tied != null) {
+                    return tied;
+                }
+            }
+            Found found = search(sampled(sample, -SURE_DEVIATIONS), sampled(sample, SURE_DEVIATIONS));
+            return found == null ? searchHistograms() : found;
         }
 
-        /** One pass with a bracket, then two more if it did not serve. */
+        /** The k-th key as a sample has it, so many standard deviations towards the larger ones. */
+        private int sampled(int[] sample, double deviations) {
+            double fraction = (double) k / length;
+            double place = (fraction - deviations * Math.sqrt(fraction * (1 - fraction) / sample.length))
+                    * sample.length;
+            long rank = (long) (deviations > 0 ? Math.floor(place) : Math.ceil(place) + 1);
+            if (rank < 1) {
+                return Integer.MAX_VALUE - 1;
+            }
+            return rank > sample.length ? 0 : Keys.kthLargest(sample.clone(), sample.length, rank);
+        }
+
+        /** One pass with a bracket; null if it did not hold the k-th key or too many others. */
         private Found search(int low, int high) {
             boolean gather = low != high;
             int shift = Math.max(0, 32 - Integer.numberOfLeadingZeros(high - low) - BIN_BITS);
@@ -126,51 +144,46 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
             long rank = k - Arrays.stream(above).sum();
             long total = Arrays.stream(inside).asLongStream().sum();
             if (rank < 1 || rank > total || gather && total > MOST_GATHERED) {
-                return searchHistograms();
+                return null;
             }
             return gather ? searchGathered(keys, bins, low, shift, rank) : new Found(low, rank, inside);
         }
 
-        /** The bin that holds the k-th key is known; only its keys are looked at, and few bins hold many. */
-        private Found searchGathered(int[][] keys, long[] bins, int low, int shift, long rankInside) {
+        /** Narrows the bin that holds the k-th key until it is one key. */
+        private Found searchGathered(int[][] keys, long[] firstBins, int low, int firstShift, long rankInside) {
+            long[] bins = firstBins;
+            int shift = firstShift;
+            int least = low;
             long rank = rankInside;
-            int bin = bins.length - 1;
-            while (rank > bins[bin]) {
-                rank -= bins[bin--];
-            }
-            int least = low + (bin << shift);
-            int most = least + (1 << shift) - 1;
-            int[][] left = new int[tiles][];
-            device.run(tiles, tile -> {
-                int t = (int) tile;
-                int kept = 0;
-                for (int key : keys[t]) {
-                    keys[t][kept] = key;
-                    kept += key >= least && key <= most ? 1 : 0;
+            while (true) {
+                int bin = bins.length - 1;
+                while (rank > bins[bin]) {
+                    rank -= bins[bin--];
                 }
-                left[t] = Arrays.copyOf(keys[t], kept);
-            });
-            int count = Arrays.stream(left).mapToInt(part -> part.length).sum();
-            int key = shift == 0 ? least : Keys.kthLargest(joined(left, count), count, rank);
-            long greater = 0;
+                least += bin << shift;
+                if (shift == 0) {
+                    break;
+                }
+                int finer = Math.max(0, shift - BIN_BITS);
+                long[] finerBins = new long[1 << shift - finer];
+                int start = least;
+                device.run(tiles,
+                        tile -> addCounts(keys[(int) tile], keys[(int) tile].length, start, finer, finerBins));
+                bins = finerBins;
+                shift = finer;
+            }
+            int key = least;
             int[] equal = new int[tiles];
-            for (int t = 0; t < tiles; t++) {
-                for (int other : left[t]) {
-                    greater += other > key ? 1 : 0;
-                    equal[t] += other == key ? 1 : 0;
-                }
-            }
-            return new Found(key, rank - greater, equal);
+            device.run(tiles, tile -> equal[(int) tile] = count(key, keys[(int) tile]));
+            return new Found(key, rank, equal);
         }
 
-        private static int[] joined(int[][] parts, int total) {
-            int[] all = new int[total];
-            int at = 0;
-            for (int[] part : parts) {
-                System.arraycopy(part, 0, all, at, part.length);
-                at += part.length;
+        private static int count(int wanted, int[] keys) {
+            int equal = 0;
+            for (int key : keys) {
+                equal += key == wanted ? 1 : 0;
             }
-            return all;
+            return equal;
         }
 
         /** The upper 16 bits of the key by one histogram, the lower 15 by another, the ties by a third pass. */
@@ -204,13 +217,15 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
             return sum;
         }
 
+        /** Adds to each bin how many of the keys are in it; keys outside them all are left out. */
         private static void addCounts(int[] keys, int count, int low, int shift, long[] bins) {
-            int[] mine = new int[bins.length];
+            int[] mine = new int[bins.length + 1];
             for (int i = 0; i < count; i++) {
-                mine[keys[i] - low >>> shift]++;
+                // Without a branch: a key below the first bin is a very large number here, and goes where those above go.
+                mine[Math.min((keys[i] - low & Integer.MAX_VALUE) >>> shift, bins.length)]++;
             }
             synchronized (bins) {
-                for (int i = 0; i < mine.length; i++) {
+                for (int i = 0; i < bins.length; i++) {
                     bins[i] += mine[i];
                 }
             }

@@ -36,7 +36,7 @@ class MagnitudeSelectionTest {
     /** Data that defeats a sampled bracket or overflows what it may gather. */
     @ParameterizedTest
     @ValueSource(strings = {"sorted", "reversed", "constant", "two values", "one outlier", "zeros", "blocks", "tail",
-        "all distinct in one binade"})
+        "constant where it is sampled", "all distinct in one binade"})
     void staysExactOnAdversarialData(String kind) {
         int length = 300_007;
         IntToDoubleFunction value = switch (kind) {
@@ -48,6 +48,7 @@ class MagnitudeSelectionTest {
             case "zeros" -> i -> i % 2 == 0 ? 0.0 : -0.0;
             case "blocks" -> i -> i / 700 % 2 == 0 ? i : 1e-6 * i;
             case "tail" -> i -> i < 299_000 ? 0 : i;
+            case "constant where it is sampled" -> i -> i % 2361 < 128 ? 1 : i;
             default -> i -> 1 + i * 0x1p-23;
         };
         Tensor x = Tensors.zeros(DType.F32, length);
