@@ -116,15 +116,18 @@ final class DisjointMergeCpu implements DisjointMerge {
             MemorySegment mass = scratch.buffer(MASS);
             MemorySegment sum = scratch.buffer(SUM);
             MemorySegment weights = scratch.buffer(WEIGHTS);
+            mass.fill((byte) 0);
+            sum.fill((byte) 0);
+            weights.fill((byte) 0);
             MemorySegment b = operand(base, from, count, BASE);
             long baseAt = offset(base, from);
             for (int m = 0; m < voters.length; m++) {
                 Tensor x = voters[m].x();
                 loops.vote(operand(x, from, count, OPERAND), offset(x, from), b, baseAt, (float) voters[m].weight(),
-                        leastKey(m, from), scratch.buffer(VOTES + m), mass, m == 0, count);
+                        leastKey(m, from), scratch.buffer(VOTES + m), mass, count);
             }
             for (int m = 0; m < voters.length; m++) {
-                loops.agree(scratch.buffer(VOTES + m), mass, (float) voters[m].weight(), sum, weights, m == 0, count);
+                loops.agree(scratch.buffer(VOTES + m), mass, (float) voters[m].weight(), sum, weights, count);
             }
             boolean straight = out.dtype() == output;
             loops.finish(b, baseAt, mass, sum, weights, lambda, straight ? out.data() : sum,

@@ -26,10 +26,7 @@ final class DisjointMergeLanes implements DisjointMergeLoops {
 
     @Override
     public void vote(MemorySegment model, long modelAt, MemorySegment base, long baseAt, float weight, int leastKey,
-            MemorySegment votes, MemorySegment mass, boolean first, int count) {
-        if (first) {
-            mass.fill((byte) 0);
-        }
+            MemorySegment votes, MemorySegment mass, int count) {
         for (long i = 0; i < count; i += Lanes.LENGTH) {
             FloatVector delta = Lanes.load(IN, model, modelAt + i * IN_BYTES)
                     .sub(Lanes.load(IN, base, baseAt + i * IN_BYTES));
@@ -43,11 +40,7 @@ final class DisjointMergeLanes implements DisjointMergeLoops {
 
     @Override
     public void agree(MemorySegment votes, MemorySegment mass, float weight, MemorySegment sum, MemorySegment weights,
-            boolean first, int count) {
-        if (first) {
-            sum.fill((byte) 0);
-            weights.fill((byte) 0);
-        }
+            int count) {
         FloatVector none = FloatVector.zero(Lanes.FLOAT);
         for (long at = 0; at < 4L * count; at += 4L * Lanes.LENGTH) {
             FloatVector vote = turned(load(votes, at), load(mass, at));

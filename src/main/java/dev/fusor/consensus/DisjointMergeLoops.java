@@ -17,13 +17,13 @@ interface DisjointMergeLoops {
      */
     record Form(DType input, DType output, boolean normalize) {}
 
-    /** Forms the votes of a model and adds them to the mass; the first sets it. */
+    /** Forms the votes of a model and adds them to the mass. */
     void vote(MemorySegment model, long modelAt, MemorySegment base, long baseAt, float weight, int leastKey,
-            MemorySegment votes, MemorySegment mass, boolean first, int count);
+            MemorySegment votes, MemorySegment mass, int count);
 
-    /** Adds the votes of the elected sign, as magnitudes, and their weights; the first sets both. */
+    /** Adds the votes of the elected sign, as magnitudes, and their weights. */
     void agree(MemorySegment votes, MemorySegment mass, float weight, MemorySegment sum, MemorySegment weights,
-            boolean first, int count);
+            int count);
 
     /** Divides, gives the sum its sign back, scales it, adds the base and rounds. */
     void finish(MemorySegment base, long baseAt, MemorySegment mass, MemorySegment sum, MemorySegment weights,

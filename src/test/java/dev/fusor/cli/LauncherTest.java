@@ -128,6 +128,15 @@ class LauncherTest {
     }
 
     @Test
+    void theJvmTakesItsOptionsInSilence() throws Exception {
+        Map<String, String> environment = Map.of("FUSOR_JAVA_HOME", System.getProperty("java.home"));
+        Outcome outcome = launch(checkout.resolve("fusor"), environment, "a", "b");
+
+        assertThat(outcome.out()).isEmpty();
+        assertThat(outcome.err()).startsWith("Error: Could not find or load main class dev.fusor.cli.Main");
+    }
+
+    @Test
     void aSourceNewerThanTheJarIsBuiltFirst() throws Exception {
         Path jdk = jdk("jdk", "25.0.3");
         Path tools = folder.resolve("tools");
