@@ -81,7 +81,7 @@ public final class Merger implements AutoCloseable {
     }
 
     /**
-     * Merges into a new checkpoint.
+     * Merges into a new checkpoint. A JVM that is asked to end meanwhile deletes first what was written so far.
      *
      * @param output the folder to make
      * @param recipe the recipe's text, kept beside the output
@@ -95,7 +95,8 @@ public final class Merger implements AutoCloseable {
                 .map(tensor -> new CheckpointWriter.Spec(tensor.name(), tensor.outDtype(), tensor.shape())).toList();
         Checkpoint donor = checkpoints.get(plan.donor());
         try (CheckpointWriter writer = CheckpointWriter
-                .create(output, specs, options.shardBytes(), donor.metadata(), options.overwrite())) {
+                .create(output, specs, options.shardBytes(), donor.metadata(), options.overwrite());
+                AbortOnExit _ = new AbortOnExit(writer)) {
             for (TensorPlan tensor : plan.tensors()) {
                 merge(tensor, writer);
             }

@@ -169,7 +169,7 @@ class MergeCommandTest {
     }
 
     @Test
-    void everyKindOfBadUseEndsInOneSentenceAndLeavesNothing() throws IOException {
+    void everyKindOfBadUseEndsInOneSentenceAndLeavesNothing(@TempDir Path elsewhere) throws IOException {
         model("a", "w", Tensors.of(DType.F32, 1, 2));
         model("b", "w", Tensors.of(DType.F32, 3, 4));
         Path lfs = Files.createDirectory(folder.resolve("lfs"));
@@ -192,7 +192,7 @@ class MergeCommandTest {
         cases.put("- 1\n", "wanted a mapping");
         Map<String, Integer> before = Models.fingerprint(folder);
         for (Map.Entry<String, String> bad : cases.entrySet()) {
-            Path recipe = Files.createTempFile("fusor", ".yml");
+            Path recipe = elsewhere.resolve("recipe.yml");
             Files.writeString(recipe, bad.getKey().replace("model: ", "model: " + folder + "/"));
             CommandLineRun run = CommandLineRun.of("merge", recipe, folder.resolve("out"), "--max-memory", MEMORY);
             assertThat(run.status()).as(bad.getKey()).isIn(1, 2);
