@@ -60,7 +60,7 @@ public record Estimate(long bytesToRead, long bytesToWrite, int tileElements, lo
     }
 
     private static long buffers(int tile, int inputs, MergeOptions options) {
-        int buffersPerThread = 1 + (options.reading() == Reading.READS ? inputs : 0);
+        int buffersPerThread = 1 + (options.reading() == Reading.MAPPED ? 0 : inputs);
         return (long) options.threads() * buffersPerThread * tile * Double.BYTES;
     }
 }

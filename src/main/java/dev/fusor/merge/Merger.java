@@ -137,11 +137,11 @@ public final class Merger implements AutoCloseable {
     private TensorSource source(TensorInput input, Shape shape, int place) {
         Checkpoint checkpoint = checkpoints.get(input.model());
         TensorEntry entry = checkpoint.tensor(input.tensor());
-        if (options.reading() == Reading.READS) {
-            return new FileSource(checkpoint, entry, shape, inputBuffers, place);
+        if (options.reading() == Reading.MAPPED) {
+            Tensor whole = checkpoint.map(input.tensor());
+            return whole.shape().equals(shape) ? whole : whole.slice(0, shape.elements());
         }
-        Tensor whole = checkpoint.map(input.tensor());
-        return whole.shape().equals(shape) ? whole : whole.slice(0, shape.elements());
+        return new FileSource(checkpoint, entry, shape, inputBuffers, place);
     }
 
     private RangeMerge method(TensorPlan tensor, List<TensorSource> inputs) {
