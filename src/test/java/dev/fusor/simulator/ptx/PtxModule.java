@@ -1,0 +1,8 @@
+package dev.fusor.simulator.ptx;
+
+import java.util.List;
+import java.util.Map;
+
+/** A parsed PTX text. Files are those of {@code .file}, by number. */
+record PtxModule(int major, int minor, String target, Map<Integer, String> files, List<Variable> variables,
+        List<Function> functions) {}
