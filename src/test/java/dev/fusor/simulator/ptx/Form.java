@@ -1,0 +1,104 @@
+package dev.fusor.simulator.ptx;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** One row of the tables: an instruction with the modifiers it may carry, its operands, and the C++ that does the same. */
+record Form(List<String> opcodes, List<Slot> slots, boolean anyOrder, List<OperandSpec> operands, String meaning,
+        String place) {
+
+    /**
+     * A place for a modifier. Each alternative is one modifier, rarely two that belong together; a slot of advice changes no result.
+     */
+    record Slot(String name, List<List<String>> alternatives, boolean optional, boolean advice) {}
+
+    /**
+     * The modifier chosen for each slot, null where there is none; null where the modifiers are not of this form. Where no slot is called
+     * {@code t}, that is the last type.
+     */
+    Map<String, String> match(List<String> modifiers) {
+        Map<String, String> chosen = new LinkedHashMap<>();
+        boolean matches = anyOrder
+                ? matchAnyOrder(new ArrayList<>(modifiers), chosen)
+                : matchFrom(0, modifiers, chosen);
+        if (!matches) {
+            return null;
+        }
+        if (!chosen.containsKey("t")) {
+            chosen.values().stream().filter(modifier -> modifier != null && Types.isType(modifier))
+                    .reduce((_, last) -> last)
+                    .ifPresent(type -> chosen.put("t", type));
+        }
+        return chosen;
+    }
+
+    private boolean matchFrom(int index, List<String> rest, Map<String, String> chosen) {
+        if (index == slots.size()) {
+            return rest.isEmpty();
+        }
+        Slot slot = slots.get(index);
+        for (List<String> alternative : slot.alternatives) {
+            if (rest.size() >= alternative.size() && rest.subList(0, alternative.size()).equals(alternative)) {
+                chosen.put(slot.name, String.join(".", alternative));
+                if (matchFrom(index + 1, rest.subList(alternative.size(), rest.size()), chosen)) {
+                    return true;
+                }
+            }
+        }
+        chosen.put(slot.name, null);
+        return slot.optional && matchFrom(index + 1, rest, chosen);
+    }
+
+    /** Alternatives of different slots differ, so that each modifier has one slot. */
+    private boolean matchAnyOrder(List<String> rest, Map<String, String> chosen) {
+        for (Slot slot : slots) {
+            String found = slot.alternatives.stream().map(alternative -> alternative.get(0)).filter(rest::remove)
+                    .findFirst()
+                    .orElse(null);
+            if (found == null && !slot.optional) {
+                return false;
+            }
+            chosen.put(slot.name, found);
+        }
+        return rest.isEmpty();
+    }
+
+    /** Whether the operands have the shapes of this row; their types are looked at later. */
+    boolean takes(List<Operand> given, Map<String, String> chosen) {
+        if (given.size() != operands.size()) {
+            return false;
+        }
+        for (int i = 0; i < given.size(); i++) {
+            if (!operands.get(i).takes(given.get(i), chosen)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
+     * Every way to write this form, as lists of the opcode and its modifiers. Advice is not multiplied out, since it has no meaning:
+     * each piece of it stands in at least one of them.
+     */
+    List<List<String>> spellings() {
+        List<List<String>> spellings = new ArrayList<>();
+        opcodes.forEach(opcode -> spellings.add(List.of(opcode)));
+        for (Slot slot : slots) {
+            List<List<String>> choices = new ArrayList<>(slot.optional ? List.of(List.of()) : List.of());
+            choices.addAll(slot.alternatives);
+            List<List<String>> longer = new ArrayList<>();
+            int most = slot.advice ? Math.max(spellings.size(), choices.size()) : spellings.size() * choices.size();
+            for (int i = 0; i < most; i++) {
+                List<String> spelling = new ArrayList<>(spellings.get(i % spellings.size()));
+                int choice = slot.advice ? i % choices.size() : i / spellings.size();
+                spelling.addAll(choices.get(choice));
+                longer.add(spelling);
+            }
+            spellings.clear();
+            spellings.addAll(longer);
+        }
+        return spellings;
+    }
+}
