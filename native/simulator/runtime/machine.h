@@ -20,9 +20,7 @@ struct Dim {
     std::uint32_t x, y, z;
 };
 
-struct Block;
-
-// What a kernel reads of its own place; the fiber behind it is the runtime's.
+// What a kernel reads of its own place, and what its memory accesses are checked against; the fiber behind it is the runtime's.
 struct Thread {
     Dim tid, ntid, ctaid, nctaid;
     Dim clusterid, nclusterid, clusterCtaid, clusterNctaid;
@@ -31,7 +29,12 @@ struct Thread {
     std::uint32_t dynamicShared;       // shared address where dynamic shared memory starts
     std::uint32_t dynamicSharedBytes;
     const std::uint64_t* variables;    // address of each Variable of the module, in its order
-    Block* block;
+
+    std::uint64_t shared;              // where the block's shared memory lies
+    const std::uint64_t* clusterShared;  // the same for every rank of the cluster
+    std::uint64_t stackLow, stackHigh;   // the fiber's stack, which holds the local memory
+    std::uint32_t regions;             // bit for each region of shadow.h that the launch may touch
+    std::uint32_t polls;               // ordered accesses since the thread last let others run
 };
 
 enum class Space { Generic, Global, Constant, Local, SharedCta, SharedCluster };
@@ -83,23 +86,26 @@ const std::uint32_t* exchange(Thread&, std::uint32_t mask, const std::uint32_t* 
 void copyAsync(Thread&, std::uint32_t shared, std::uint64_t global, std::uint32_t bytes, std::uint32_t sourceBytes, const Site&);
 void copyAsyncCommit(Thread&, const Site&);
 void copyAsyncWait(Thread&, std::uint32_t pending, const Site&);
-void copyAsyncArrive(Thread&, std::uint32_t mbarrier, bool noIncrement, const Site&);
-void bulkToShared(Thread&, std::uint32_t shared, std::uint64_t global, std::uint32_t bytes, std::uint32_t mbarrier, const Site&);
+void copyAsyncWaitAll(Thread&, const Site&);
+void copyAsyncArrive(Thread&, std::uint64_t mbarrier, bool noIncrement, const Site&);
+void bulkToShared(Thread&, std::uint32_t shared, std::uint64_t global, std::uint32_t bytes, std::uint64_t mbarrier, const Site&);
 void bulkToGlobal(Thread&, std::uint64_t global, std::uint32_t shared, std::uint32_t bytes, const Site&);
-void bulkSharedToShared(Thread&, std::uint32_t destination, std::uint32_t source, std::uint32_t bytes, std::uint32_t mbarrier, const Site&);
+void bulkSharedToShared(Thread&, std::uint32_t destination, std::uint32_t source, std::uint32_t bytes, std::uint64_t mbarrier, const Site&);
 void bulkCommit(Thread&, const Site&);
 void bulkWait(Thread&, std::uint32_t pending, bool readOnly, const Site&);
 
-// --- mbarrier objects in shared memory.
-void mbarrierInit(Thread&, std::uint32_t mbarrier, std::uint32_t count, const Site&);
-void mbarrierInvalidate(Thread&, std::uint32_t mbarrier, const Site&);
-void mbarrierExpect(Thread&, std::uint32_t mbarrier, std::uint32_t bytes, const Site&);
-std::uint64_t mbarrierArrive(Thread&, std::uint32_t mbarrier, std::uint32_t count, bool drop, const Site&);
-bool mbarrierTest(Thread&, std::uint32_t mbarrier, std::uint64_t state, const Site&);
-bool mbarrierTestParity(Thread&, std::uint32_t mbarrier, std::uint32_t parity, const Site&);
+// --- mbarrier objects in shared memory, named by a shared or by a generic address.
+void mbarrierInit(Thread&, std::uint64_t mbarrier, std::uint32_t count, const Site&);
+void mbarrierInvalidate(Thread&, std::uint64_t mbarrier, const Site&);
+void mbarrierExpect(Thread&, std::uint64_t mbarrier, std::uint32_t bytes, const Site&);
+// These give the state before the arrival, for mbarrierTest.
+std::uint64_t mbarrierArrive(Thread&, std::uint64_t mbarrier, std::uint32_t count, bool drop, const Site&);
+std::uint64_t mbarrierArriveExpecting(Thread&, std::uint64_t mbarrier, std::uint32_t bytes, const Site&);
+bool mbarrierTest(Thread&, std::uint64_t mbarrier, std::uint64_t state, const Site&);
+bool mbarrierTestParity(Thread&, std::uint64_t mbarrier, std::uint32_t parity, const Site&);
 // try_wait: lets the other threads run before it answers.
-bool mbarrierTry(Thread&, std::uint32_t mbarrier, std::uint64_t state, const Site&);
-bool mbarrierTryParity(Thread&, std::uint32_t mbarrier, std::uint32_t parity, const Site&);
+bool mbarrierTry(Thread&, std::uint64_t mbarrier, std::uint64_t state, const Site&);
+bool mbarrierTryParity(Thread&, std::uint64_t mbarrier, std::uint32_t parity, const Site&);
 
 // --- Control.
 void yield(Thread&, const Site&);  // nanosleep
@@ -108,3 +114,5 @@ void yield(Thread&, const Site&);  // nanosleep
 std::uint64_t clock(Thread&);
 
 }  // namespace fusor::sim
+
+#include "access.h"

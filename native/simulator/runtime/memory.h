@@ -32,9 +32,16 @@ bool withdraw(void* host);
 
 // The allocation that holds this byte.
 bool find(std::uint64_t address, Allocation& found);
+// Whether all of it is registered host memory.
+bool isRegistered(std::uint64_t address, std::uint64_t bytes);
+// For reports: which allocation an address lies in, or what is nearest to it and how far.
+std::string describe(std::uint64_t address);
 std::vector<Allocation> live();
 void capacity(std::uint64_t bytesPerDevice);
+std::uint64_t capacity();
 std::uint64_t used(int device);
+// Frees everything and forgets it; addresses are given out from the start again.
+void reset();
 
 // Copies that the driver makes: between any two of device memory, pinned memory and plain host memory. Initialisation travels along.
 // An empty string, or what is wrong: outside an allocation, across two, freed.

@@ -1,0 +1,68 @@
+// What the runtime tells the sanitizers. The runtime itself is built without instrumentation: its bookkeeping makes neither reports nor
+// happens-before edges. Only translated code is instrumented, and what this header says is all a sanitizer knows of the rest.
+#pragma once
+
+#include <cstddef>
+
+#if defined(FUSOR_SIM_TSAN)
+extern "C" {
+void* __tsan_get_current_fiber(void);
+void* __tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void* fiber);
+void __tsan_switch_to_fiber(void* fiber, unsigned flags);
+void __tsan_acquire(void* address);
+void __tsan_release(void* address);
+void __tsan_read_range(void* address, unsigned long size);
+void __tsan_write_range(void* address, unsigned long size);
+}
+#endif
+#if defined(FUSOR_SIM_ASAN)
+extern "C" {
+void __sanitizer_start_switch_fiber(void** fake, const void* bottom, std::size_t size);
+void __sanitizer_finish_switch_fiber(void* fake, const void** bottomOld, std::size_t* sizeOld);
+void __asan_poison_memory_region(const volatile void* address, std::size_t size);
+void __asan_unpoison_memory_region(const volatile void* address, std::size_t size);
+}
+#endif
+
+namespace fusor::sim::sanitizer {
+
+// Happens-before: everything before a release of an object comes before everything after a later acquire of it.
+inline void acquire([[maybe_unused]] const void* object) {
+#if defined(FUSOR_SIM_TSAN)
+    __tsan_acquire(const_cast<void*>(object));
+#endif
+}
+
+inline void release([[maybe_unused]] const void* object) {
+#if defined(FUSOR_SIM_TSAN)
+    __tsan_release(const_cast<void*>(object));
+#endif
+}
+
+// An access that the runtime makes for the thread that runs.
+inline void read([[maybe_unused]] const void* at, [[maybe_unused]] std::size_t bytes) {
+#if defined(FUSOR_SIM_TSAN)
+    __tsan_read_range(const_cast<void*>(at), bytes);
+#endif
+}
+
+inline void write([[maybe_unused]] void* at, [[maybe_unused]] std::size_t bytes) {
+#if defined(FUSOR_SIM_TSAN)
+    __tsan_write_range(at, bytes);
+#endif
+}
+
+inline void poison([[maybe_unused]] const void* at, [[maybe_unused]] std::size_t bytes) {
+#if defined(FUSOR_SIM_ASAN)
+    __asan_poison_memory_region(at, bytes);
+#endif
+}
+
+inline void unpoison([[maybe_unused]] const void* at, [[maybe_unused]] std::size_t bytes) {
+#if defined(FUSOR_SIM_ASAN)
+    __asan_unpoison_memory_region(at, bytes);
+#endif
+}
+
+}  // namespace fusor::sim::sanitizer
