@@ -2,6 +2,8 @@
 // 32 and 16 bits and some NaN in 64. Approximations keep the error bounds of the manual, not the bits of any hardware.
 #pragma once
 
+#include <utility>
+
 #include "formats.h"
 
 namespace fusor::sim {
@@ -15,18 +17,18 @@ constexpr int hostRounding(Round round) {
     }
 }
 
-// Computes in the host's floating point under a direction of rounding. The operands are volatile there, so that the compiler neither
-// folds the operation nor moves it out from between the two changes of direction.
-template <Round R, class Operation, class... Host> auto computed(Operation operation, Host... operands) {
+// Computes in the host's floating point under a direction of rounding. Operands and result are volatile there, so that the compiler
+// neither folds the operation nor moves it out from between the two changes of direction.
+template <Round R, class Operation, class Host, class... More> Host computed(Operation operation, Host first, More... more) {
     if constexpr (hostRounding(R) == FE_TONEAREST) {
-        return operation(operands...);
+        return operation(first, more...);
     } else {
+        volatile Host hidden[] = {first, more...};
         const int before = std::fegetround();
         std::fesetround(hostRounding(R));
-        const auto result = [&](volatile Host... hidden) {
-            volatile auto value = operation(static_cast<Host>(hidden)...);
-            return static_cast<std::remove_volatile_t<decltype(value)>>(value);
-        }(operands...);
+        volatile Host result = [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return operation(static_cast<Host>(hidden[I])...);
+        }(std::make_index_sequence<1 + sizeof...(More)>());
         std::fesetround(before);
         return result;
     }
