@@ -203,21 +203,18 @@ std::array<u32, 2> multiplyHalfMatrices(Thread& thread, const std::array<u32, K 
     return d;
 }
 
-// --- Shorthands of the manual
-inline void copyAsyncWaitAll(Thread& thread, const Site& site) {
-    copyAsyncCommit(thread, site);
-    copyAsyncWait(thread, 0, site);
-}
-inline u64 mbarrierArriveExpecting(Thread& thread, u32 mbarrier, u32 bytes, const Site& site) {
-    mbarrierExpect(thread, mbarrier, bytes, site);
-    return mbarrierArrive(thread, mbarrier, 1, false, site);
+// --- Addresses: where an instruction takes a generic one but means shared memory.
+inline u32 sharedAddress(Thread& thread, u64 address, const Site& site) {
+    if (!isInSpace<Space::SharedCta>(thread, address)) {
+        trap(thread, "the generic address is not in the shared memory of this block", site);
+    }
+    return static_cast<u32>(fromGeneric<Space::SharedCta>(thread, address, site));
 }
 inline u64 mapGeneric(Thread& thread, u64 address, u32 rank, const Site& site) {
-    const auto shared = static_cast<u32>(fromGeneric<Space::SharedCta>(thread, address, site));
-    return toGeneric<Space::SharedCluster>(thread, mapShared(thread, shared, rank, site));
+    return toGeneric<Space::SharedCluster>(thread, mapShared(thread, sharedAddress(thread, address, site), rank, site));
 }
 
-// __assertfail: its arguments are pointers to text in generic memory, and a line.
+// --- __assertfail: its arguments are pointers to text in generic memory, and a line.
 inline std::string textAt(Thread& thread, const u8* parameter, const Site& site) {
     constexpr std::size_t most = 200;
     std::string text;

@@ -142,7 +142,7 @@ final class OperandWriter {
         String number = number(address, kind);
         boolean generic = kind.equals("generic") && chosen.get("space") == null;
         if (generic) {
-            return "static_cast<u32>(fromGeneric<Space::SharedCta>(thread, %s, $site))".formatted(number);
+            return "sharedAddress(thread, %s, $site)".formatted(number);
         }
         return kind.isEmpty() ? number : "static_cast<u32>(%s)".formatted(number);
     }
