@@ -12,7 +12,14 @@ record Form(List<String> opcodes, List<Slot> slots, boolean anyOrder, List<Opera
     /**
      * A place for a modifier. Each alternative is one modifier, rarely two that belong together; a slot of advice changes no result.
      */
-    record Slot(String name, List<List<String>> alternatives, boolean optional, boolean advice) {}
+    record Slot(String name, List<List<String>> alternatives, boolean optional, boolean advice) {
+        /** With the choice of no modifier first, where there is that. */
+        List<List<String>> choices() {
+            List<List<String>> choices = new ArrayList<>(optional ? List.of(List.of()) : List.of());
+            choices.addAll(alternatives);
+            return choices;
+        }
+    }
 
     /**
      * The modifier chosen for each slot, null where there is none; null where the modifiers are not of this form. Where no slot is called
@@ -79,25 +86,30 @@ record Form(List<String> opcodes, List<Slot> slots, boolean anyOrder, List<Opera
     }
 
     /**
-     * Every way to write this form, as lists of the opcode and its modifiers. Advice is not multiplied out, since it has no meaning:
-     * each piece of it stands in at least one of them.
+     * Every way to write this form, as lists of the opcode and its modifiers. Slots of advice, and those named here, are not multiplied out:
+     * each of their alternatives stands in at least one of the spellings.
      */
-    List<List<String>> spellings() {
-        List<List<String>> spellings = new ArrayList<>();
-        opcodes.forEach(opcode -> spellings.add(List.of(opcode)));
+    List<List<String>> spellings(String... rotating) {
+        int product = opcodes.size();
+        int most = 1;
         for (Slot slot : slots) {
-            List<List<String>> choices = new ArrayList<>(slot.optional ? List.of(List.of()) : List.of());
-            choices.addAll(slot.alternatives);
-            List<List<String>> longer = new ArrayList<>();
-            int most = slot.advice ? Math.max(spellings.size(), choices.size()) : spellings.size() * choices.size();
-            for (int i = 0; i < most; i++) {
-                List<String> spelling = new ArrayList<>(spellings.get(i % spellings.size()));
-                int choice = slot.advice ? i % choices.size() : i / spellings.size();
-                spelling.addAll(choices.get(choice));
-                longer.add(spelling);
+            boolean rotates = slot.advice || List.of(rotating).contains(slot.name);
+            product *= rotates ? 1 : slot.choices().size();
+            most = Math.max(most, rotates ? slot.choices().size() : 1);
+        }
+        List<List<String>> spellings = new ArrayList<>();
+        for (int i = 0; i < Math.max(product, most); i++) {
+            int rest = i % product;
+            List<String> spelling = new ArrayList<>(List.of(opcodes.get(rest % opcodes.size())));
+            rest /= opcodes.size();
+            int turn = i;
+            for (Slot slot : slots) {
+                boolean rotates = slot.advice || List.of(rotating).contains(slot.name);
+                int count = slot.choices().size();
+                spelling.addAll(slot.choices().get((rotates ? turn++ : rest) % count));
+                rest /= rotates ? 1 : count;
             }
-            spellings.clear();
-            spellings.addAll(longer);
+            spellings.add(spelling);
         }
         return spellings;
     }

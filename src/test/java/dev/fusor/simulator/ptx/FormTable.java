@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * All instructions that are known, as read from the {@code .forms} beside this class: rows of
@@ -18,7 +19,7 @@ import java.util.regex.Pattern;
  *
  * <ul>
  * <li>{@code .sat} has to stand there, {@code [.sat]} may; {@code (t:.u32/.s32)} is a choice by the name {@code t}, in brackets one that
- * may be missing. {@code let ints = .u32/.s32} names a list for {@code (t:ints)}. {@code [~x:...]} is advice without meaning.
+ * may be missing. {@code let ints = .u32/.s32} names a list for {@code (t:ints)} and for further lists. {@code [~x:...]} is advice without meaning.
  * {@code anyorder} before a row lets modifiers stand in any order.
  * <li>Operands are named; {@code d} is the destination. Their type is that of slot {@code t}, or what follows a colon: a type, another slot,
  * {@code wide} for twice {@code t}, {@code imm} for a constant. {@code ~} takes wider registers, {@code *4} is a vector of four,
@@ -105,7 +106,9 @@ final class FormTable {
             start = number;
             if (line.startsWith("let ")) {
                 String[] sides = line.substring(4).split("=");
-                lists.put(sides[0].strip(), sides[1].strip());
+                List<String> items = Stream.of(sides[1].strip().split("/")).map(item -> lists.getOrDefault(item, item))
+                        .toList();
+                lists.put(sides[0].strip(), String.join("/", items));
             } else if (!line.isBlank() && !line.startsWith("#")) {
                 row.append(line);
             }
