@@ -103,6 +103,7 @@ void completeCluster(Block& block) {
     Cluster& cluster = *block.cluster;
     cluster.phase++;
     cluster.arrived = 0;
+    Group::current().wakeCluster(cluster);
     Group::current().progressed();
 }
 

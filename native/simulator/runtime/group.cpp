@@ -255,6 +255,16 @@ void Group::resume(ThreadState& thread) {
     }
 }
 
+void Group::wakeCluster(const Cluster& cluster) {
+    for (Block& block : blocks_) {
+        for (ThreadState& thread : block.threads) {
+            if (block.cluster == &cluster && thread.state == State::AtCluster) {
+                thread.state = State::Ready;
+            }
+        }
+    }
+}
+
 void Group::wait(ThreadState& thread, State state, const Site& site) {
     thread.state = state;
     thread.site = &site;

@@ -108,6 +108,8 @@ public:
     // For operations: the calling thread waits in this state until another, or the scheduler, makes it ready.
     void wait(ThreadState& thread, State state, const Site& site);
     void yield(ThreadState& thread);
+    // Makes the threads ready that wait at the barrier of this cluster.
+    void wakeCluster(const Cluster& cluster);
     void progressed() { idleSwitches_ = 0; }
     [[noreturn]] void fail(ThreadState& thread, FaultKind kind, const std::string& what, const Site& site);
     [[noreturn]] void exit(ThreadState& thread);
