@@ -70,8 +70,14 @@ extern "C" int fusor_check_run(const char* path, const char* name, const std::ui
         addresses.push_back(memory::allocate(sizes[i], Kind::Device, 0));
         problem += memory::copy(addresses[i], reinterpret_cast<std::uint64_t>(hosts[i]), sizes[i]);
     }
-    Launch launch{entry, reinterpret_cast<const std::uint8_t*>(addresses.data()), loaded.variables.data(),
-                  {shape[0], shape[1], shape[2]}, {shape[3], shape[4], shape[5]}, {shape[6], shape[7], shape[8]}, shape[9], false, 0, 0};
+    Launch launch{};
+    launch.entry = entry;
+    launch.parameters = reinterpret_cast<const std::uint8_t*>(addresses.data());
+    launch.variables = loaded.variables.data();
+    launch.grid = {shape[0], shape[1], shape[2]};
+    launch.block = {shape[3], shape[4], shape[5]};
+    launch.cluster = {shape[6], shape[7], shape[8]};
+    launch.dynamicSharedBytes = shape[9];
     Schedule schedule;
     schedule.order = static_cast<ThreadOrder>(order);
     const Fault fault = run(launch, schedule);
