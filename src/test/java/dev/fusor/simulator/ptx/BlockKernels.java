@@ -139,6 +139,7 @@ final class BlockKernels {
                         t -> v[t]);
             }
         }
+        MbarrierKernels.bulkCopies(kernel, v);
         return kernel;
     }
 }

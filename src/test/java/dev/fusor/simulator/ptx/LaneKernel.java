@@ -20,11 +20,17 @@ final class LaneKernel {
     private record Step(String lines, String result, IntToLongFunction wanted) {}
 
     private final String name;
+    private final String target;
     private final StringBuilder declarations = new StringBuilder();
     private final List<Step> steps = new ArrayList<>();
 
     LaneKernel(String name) {
+        this(name, "sm_100");
+    }
+
+    LaneKernel(String name, String target) {
         this.name = name;
+        this.target = target;
     }
 
     /** Text before the entry: variables and functions. */
@@ -56,7 +62,7 @@ final class LaneKernel {
     String ptx(String directives) {
         StringBuilder text = new StringBuilder("""
                 .version 9.0
-                .target sm_100
+                .target %s
                 .address_size 64
                 %s
                 .visible .entry %s(.param .u64 inputs, .param .u64 memory, .param .u64 outputs) %s
@@ -80,7 +86,7 @@ final class LaneKernel {
                     ld.global.b64 w, [in+8];
                     and.b32 t, v, 1;
                     setp.ne.u32 odd, t, 0;
-                """.formatted(declarations, name, directives, 8 * Math.max(1, steps.size())));
+                """.formatted(target, declarations, name, directives, 8 * Math.max(1, steps.size())));
         for (int i = 0; i < steps.size(); i++) {
             Step step = steps.get(i);
             text.append("    {\n").append(step.lines.strip().indent(8)).append("    }\n");

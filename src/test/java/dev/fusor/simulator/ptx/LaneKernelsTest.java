@@ -43,4 +43,9 @@ class LaneKernelsTest {
     void asynchronousCopiesArrive() {
         BlockKernels.copies(warps.v).check(ModuleRunner.Shape.of(1, BlockKernels.BLOCK), "", warps.v, warps.w);
     }
+
+    @Test
+    void barriersInSharedMemoryLetThreadsPass() {
+        MbarrierKernels.mbarriers(warps.v).check(ModuleRunner.Shape.of(1, BlockKernels.BLOCK), "", warps.v, warps.w);
+    }
 }

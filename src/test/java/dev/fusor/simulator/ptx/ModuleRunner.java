@@ -2,6 +2,7 @@ package dev.fusor.simulator.ptx;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -28,6 +29,9 @@ import org.junit.jupiter.api.Assumptions;
 final class ModuleRunner {
     private static final Path SOURCES = Path.of("native", "simulator").toAbsolutePath();
     private static final Path FOLDER = Path.of("target", "simulator", "check").toAbsolutePath();
+    private static final List<String> FLAGS = List.of("-std=c++20", "-O1", "-ffp-contract=off", "-fPIC", "-shared",
+            "-pthread",
+            "-I" + SOURCES.resolve("runtime"), "-x", "c++", "-", "-x", "none");
     private static final int REPORT = 4096;
     private static MethodHandle run;
     private static Path runtime;
@@ -39,15 +43,23 @@ final class ModuleRunner {
 
     /** Skips the test that calls it where there is no g++. */
     static void require() {
-        boolean found = Stream.of(System.getenv("PATH").split(File.pathSeparator))
-                .anyMatch(folder -> Files.isExecutable(Path.of(folder, "g++")));
-        Assumptions.assumeTrue(found, "g++ is not on the PATH");
+        Assumptions.assumeTrue(isOnPath("g++"), "g++ is not on the PATH");
     }
 
-    /** The shared object of a module. */
+    private static boolean isOnPath(String program) {
+        return Stream.of(System.getenv("PATH").split(File.pathSeparator))
+                .anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
+    }
+
+    /** The shared object of a module. Where there is a ptxas, it has to take the text too: what is no PTX would prove nothing. */
     static Path build(String ptx, String name) {
         String code = Translator.translate(ptx.getBytes(StandardCharsets.UTF_8), name).code();
-        return compile(code, List.of(runtime().toString()), name);
+        List<String> more = List.of(runtime().toString());
+        if (isOnPath("ptxas") && !Files.exists(target(code, name))) {
+            String target = Parser.parse(ptx).target();
+            execute(List.of("ptxas", "-arch=" + target, "-o", "/dev/null", "/dev/stdin"), ptx, name);
+        }
+        return compile(code, more, name);
     }
 
     private static synchronized Path runtime() {
@@ -60,28 +72,45 @@ final class ModuleRunner {
         return runtime;
     }
 
+    private static Path target(String code, String name) {
+        return FOLDER.resolve(name + "-" + hash(code) + ".so");
+    }
+
     private static Path compile(String code, List<String> more, String name) {
-        List<String> flags = List.of("-std=c++20", "-O1", "-ffp-contract=off", "-fPIC", "-shared", "-pthread",
-                "-I" + SOURCES.resolve("runtime"), "-x", "c++", "-", "-x", "none");
+        Path target = target(code, name);
+        if (Files.exists(target)) {
+            return target;
+        }
         try {
-            Path target = FOLDER.resolve(name + "-" + hash(code, flags) + ".so");
-            if (Files.exists(target)) {
-                return target;
-            }
             Files.createDirectories(FOLDER);
             Path draft = Files.createTempFile(FOLDER, name, ".draft");
             List<String> command = new ArrayList<>(List.of("g++"));
-            command.addAll(flags);
+            command.addAll(FLAGS);
             command.addAll(more);
             command.addAll(List.of("-o", draft.toString()));
-            Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-            process.getOutputStream().write(code.getBytes(StandardCharsets.UTF_8));
-            process.getOutputStream().close();
-            String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-            if (process.waitFor() != 0) {
-                throw new AssertionError(name + " does not compile: " + output.lines().limit(20).toList());
-            }
+            execute(command, code, name);
             return Files.move(draft, target);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void execute(List<String> command, String input, String name) {
+        try {
+            Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+            Thread writer = Thread.ofVirtual().start(() -> {
+                try (OutputStream to = process.getOutputStream()) {
+                    to.write(input.getBytes(StandardCharsets.UTF_8));
+                } catch (IOException e) {
+                    // The program ended before it read all, and says why.
+                }
+            });
+            String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            writer.join();
+            if (process.waitFor() != 0) {
+                throw new AssertionError(
+                        "%s refuses %s: %s".formatted(command.get(0), name, output.lines().limit(20).toList()));
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (InterruptedException e) {
@@ -90,10 +119,10 @@ final class ModuleRunner {
         }
     }
 
-    private static String hash(String code, List<String> flags) {
+    private static String hash(String code) {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            digest.update((code + flags).getBytes(StandardCharsets.UTF_8));
+            digest.update((code + FLAGS).getBytes(StandardCharsets.UTF_8));
             files("runtime", ".h").forEach(file -> digest.update(read(file).getBytes(StandardCharsets.UTF_8)));
             files("runtime", ".cpp").forEach(file -> digest.update(read(file).getBytes(StandardCharsets.UTF_8)));
             return HexFormat.of().formatHex(digest.digest()).substring(0, 16);

@@ -144,7 +144,7 @@ final class WarpKernels {
 
     /** The larger and the smaller of floats over a warp, of which lane 5 of the first holds NaN. */
     LaneKernel floatReductions() {
-        LaneKernel kernel = new LaneKernel("float_reductions");
+        LaneKernel kernel = new LaneKernel("float_reductions", "sm_100a");
         for (String spelling : List.of("min", "max", "min.abs", "max.abs", "min.NaN", "max.NaN", "min.abs.NaN",
                 "max.abs.NaN")) {
             kernel.gives("""
