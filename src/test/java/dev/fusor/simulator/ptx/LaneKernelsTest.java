@@ -48,4 +48,39 @@ class LaneKernelsTest {
     void barriersInSharedMemoryLetThreadsPass() {
         MbarrierKernels.mbarriers(warps.v).check(ModuleRunner.Shape.of(1, BlockKernels.BLOCK), "", warps.v, warps.w);
     }
+
+    @Test
+    void addressesFindTheirSpaces() {
+        check(ThreadKernels.addresses(warps.v));
+    }
+
+    @Test
+    void fencesChangeNoValue() {
+        check(ThreadKernels.fences());
+    }
+
+    @Test
+    void callsPassEveryType() {
+        check(ThreadKernels.calls(warps.v));
+    }
+
+    @Test
+    void branchesLoopsAndScopesAreFollowed() {
+        check(ThreadKernels.branches(warps.v, warps.w));
+    }
+
+    @Test
+    void warpsMultiplyMatrices() {
+        MatrixKernels matrices = new MatrixKernels(SEED);
+        matrices.products().check(ModuleRunner.Shape.of(1, 32), "", warps.v, warps.w);
+    }
+
+    @Test
+    void warpsLoadAndStoreMatrices() {
+        MatrixKernels.loads().check(ModuleRunner.Shape.of(1, 32), "", warps.v, warps.w);
+    }
+
+    private void check(LaneKernel kernel) {
+        kernel.check(ModuleRunner.Shape.of(1, BlockKernels.BLOCK), "", warps.v, warps.w);
+    }
 }
