@@ -3,7 +3,9 @@ package dev.fusor.simulator.ptx;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /** The body of a function: declarations, labels, inner scopes and instructions. */
 final class BodyParser {
@@ -11,6 +13,9 @@ final class BodyParser {
 
     private final TokenReader in;
     private final DeclarationParser declarations;
+    private final Map<Place, Place> outermost = new HashMap<>();
+
+    private record Place(int file, int line, int column) {}
 
     BodyParser(TokenReader in, DeclarationParser declarations) {
         this.in = in;
@@ -82,15 +87,26 @@ final class BodyParser {
         return List.of(new Statement.Registers(type, names, line));
     }
 
-    /** {@code .loc file line column}; what nvcc adds about inlining is about the same place. */
+    /**
+     * {@code .loc file line column}, and where code was inlined, the place it was inlined into: that is the line of ours, and
+     * the one wanted. It may have been inlined itself; then it stood in an earlier directive.
+     */
     private Statement location() {
         Token directive = in.expect(".loc");
-        int file = in.count("the number of a file");
-        int line = in.count("a line");
+        Place place = place();
+        Place outer = place;
         while (in.peek().line() == directive.line() && !in.isNext("}")) {
-            in.take();
+            if (in.take().is("inlined_at")) {
+                Place into = place();
+                outer = outermost.getOrDefault(into, into);
+            }
         }
-        return new Statement.Location(file, line);
+        outermost.put(place, outer);
+        return new Statement.Location(outer.file(), outer.line());
+    }
+
+    private Place place() {
+        return new Place(in.count("the number of a file"), in.count("a line"), in.count("a column"));
     }
 
     private Statement label() {
