@@ -66,7 +66,8 @@ Group& Group::current() { return *current_; }
 Group::Group(const Launch& launch, const Schedule& schedule, std::uint32_t firstSlot)
     : launch_(launch), schedule_(schedule), firstSlot_(firstSlot) {}
 
-Group::~Group() = default;
+// Only now is what its threads did before what comes next: blocks that ran one after the other are not ordered by that.
+Group::~Group() { sanitizer::acquire(&endObject_); }
 
 void Group::place(Block& block, std::uint64_t index, std::uint32_t slot, Cluster& cluster) {
     const Entry& entry = *launch_.entry;
@@ -81,6 +82,7 @@ void Group::place(Block& block, std::uint64_t index, std::uint32_t slot, Cluster
     std::fill(std::begin(block.barriers), std::end(block.barriers), Barrier{});
 
     sanitizer::unpoison(reinterpret_cast<void*>(block.shared), end);
+    sanitizer::renew(reinterpret_cast<void*>(block.shared), end);
     std::memset(reinterpret_cast<void*>(block.shared), kPoison, end);
     shadow::mark(block.shared, std::max(end, 1u), 0);
     sanitizer::poison(reinterpret_cast<void*>(block.shared), dynamic);
@@ -206,7 +208,6 @@ Fault Group::run(const std::vector<std::uint64_t>& indices, std::uint64_t seed) 
         }
         shuffleOrder();
     }
-    sanitizer::acquire(&endObject_);
     for (Block& block : blocks_) {
         for (ThreadState& thread : block.threads) {
             if (thread.fiber.stack != nullptr) {
@@ -288,11 +289,23 @@ void Group::exit(ThreadState& thread) {
     live_--;
     progressed();
     if (fault_.kind == FaultKind::None) {
+        refuseWaitingFor(thread);
         settleBarriers(*this, block);
         settleCluster(block);
     }
     thread.fiber.leave(home_, true);
     __builtin_unreachable();
+}
+
+// Lanes that wait in a warp operation for one that has ended.
+void Group::refuseWaitingFor(const ThreadState& ended) {
+    for (const ThreadState& thread : ended.block->threads) {
+        if (thread.warp == ended.warp && thread.state == State::AtWarp && (thread.mask >> ended.lane & 1) != 0) {
+            fault_ = {FaultKind::Warp, std::string(thread.operation) + " waits for lanes that have ended: " + nameOf(ended) + " has, by " +
+                                           nameOf(thread) + " of kernel " + launch_.entry->name + " at " + placeOf(*thread.site)};
+            return;
+        }
+    }
 }
 
 void Group::fail(ThreadState& thread, FaultKind kind, const std::string& what, const Site& site) {

@@ -124,6 +124,7 @@ private:
     void resume(ThreadState& thread);
     void finish(ThreadState& thread);
     bool settleActiveMasks();
+    void refuseWaitingFor(const ThreadState& ended);
     std::string deadlock() const;
     void shuffleOrder();
 

@@ -8,6 +8,7 @@
 
 #include "group.h"
 #include "memory.h"
+#include "record.h"
 #include "shadow.h"
 
 namespace fusor::sim {
@@ -95,6 +96,7 @@ Fault run(const Launch& launch, const Schedule& schedule) {
     const std::uint32_t workers = static_cast<std::uint32_t>(
         std::min<std::uint64_t>({std::max(1u, schedule.workers), groups, shadow::kSlots / perGroup}));
     memory::Open open;
+    record(launch);
     std::atomic<std::uint64_t> next{0};
     std::mutex lock;
     Fault fault;

@@ -21,6 +21,7 @@ struct Schedule {
 };
 
 struct Launch {
+    const Module* module;
     const Entry* entry;
     const std::uint8_t* parameters;         // Entry::parameterBytes of them
     const std::uint64_t* variables;         // addresses, in the order of Module::variables

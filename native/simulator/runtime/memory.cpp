@@ -177,6 +177,17 @@ bool release(std::uint64_t address) {
     return true;
 }
 
+void hide(std::uint64_t address) { shadow::mark(address, state().live.at(address).bytes, 0); }
+
+void show(std::uint64_t address) {
+    auto found = state().live.find(address);
+    if (found != state().live.end()) {
+        shadow::mark(address, found->second.bytes, shadow::kAddressable);
+    }
+}
+
+void markWritten(std::uint64_t address, std::uint64_t bytes) { shadow::mark(address, bytes, shadow::kReadable); }
+
 bool enroll(void* host, std::uint64_t bytes) {
     State& s = state();
     std::lock_guard lock(s.lock);
@@ -276,6 +287,23 @@ std::uint64_t capacity() {
 std::uint64_t used(int device) {
     std::lock_guard lock(state().lock);
     return state().regions[device].used;
+}
+
+void restore(const Allocation& allocation, const char* bytes, const std::uint8_t* shadow) {
+    State& s = state();
+    std::lock_guard lock(s.lock);
+    Region& region = s.regions[shadow::regionOf(allocation.address)];
+    region.next = std::max(region.next, roundUp(allocation.address - shadow::regionStart(shadow::regionOf(allocation.address)) + allocation.bytes + kGuard, kAlignment));
+    region.used += allocation.bytes;
+    s.live[allocation.address] = allocation;
+    s.serial = std::max(s.serial, allocation.serial);
+    Open open;
+    sanitizer::poison(reinterpret_cast<void*>(allocation.address), allocation.bytes + kGuard);
+    sanitizer::unpoison(reinterpret_cast<void*>(allocation.address), allocation.bytes);
+    std::memcpy(reinterpret_cast<void*>(allocation.address), bytes, allocation.bytes);
+    for (std::uint64_t i = 0; i < allocation.bytes; i++) {
+        shadow::of(allocation.address)[i] = shadow[i];
+    }
 }
 
 void reset() {

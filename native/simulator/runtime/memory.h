@@ -26,6 +26,11 @@ namespace memory {
 std::uint64_t allocate(std::uint64_t bytes, Kind, int device);
 // False where no allocation starts there. Its address stays unaddressable, so that a use after free is a fault.
 bool release(std::uint64_t address);
+// For stream-ordered allocations: not to be touched until shown, and then as fresh as any.
+void hide(std::uint64_t address);
+void show(std::uint64_t address);
+// All of it counts as written: what the host does with its own memory is not seen.
+void markWritten(std::uint64_t address, std::uint64_t bytes);
 // Host memory of the caller, made visible to kernels at its own address; counts as initialised. False where part of it is registered already.
 bool enroll(void* host, std::uint64_t bytes);
 bool withdraw(void* host);
@@ -40,6 +45,8 @@ std::vector<Allocation> live();
 void capacity(std::uint64_t bytesPerDevice);
 std::uint64_t capacity();
 std::uint64_t used(int device);
+// Puts an allocation of another process back at its address, with its bytes and its shadow.
+void restore(const Allocation&, const char* bytes, const std::uint8_t* shadow);
 // Frees everything and forgets it; addresses are given out from the start again.
 void reset();
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #if defined(FUSOR_SIM_TSAN)
+#include <sys/mman.h>
 extern "C" {
 void* __tsan_get_current_fiber(void);
 void* __tsan_create_fiber(unsigned flags);
@@ -50,6 +51,13 @@ inline void read([[maybe_unused]] const void* at, [[maybe_unused]] std::size_t b
 inline void write([[maybe_unused]] void* at, [[maybe_unused]] std::size_t bytes) {
 #if defined(FUSOR_SIM_TSAN)
     __tsan_write_range(at, bytes);
+#endif
+}
+
+// The memory of an earlier owner, which nothing orders before the next one, is as if just mapped. Both ends are widened to whole pages.
+inline void renew([[maybe_unused]] void* at, [[maybe_unused]] std::size_t bytes) {
+#if defined(FUSOR_SIM_TSAN)
+    mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 #endif
 }
 
