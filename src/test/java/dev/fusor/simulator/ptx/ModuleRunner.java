@@ -1,6 +1,6 @@
 package dev.fusor.simulator.ptx;
 
-import java.io.File;
+import dev.fusor.simulator.NativeBuild;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -41,21 +41,16 @@ final class ModuleRunner {
 
     private ModuleRunner() {}
 
-    /** Skips the test that calls it where there is no g++. */
+    /** Skips the test that calls it where the simulator cannot be built. */
     static void require() {
-        Assumptions.assumeTrue(isOnPath("g++"), "g++ is not on the PATH");
-    }
-
-    private static boolean isOnPath(String program) {
-        return Stream.of(System.getenv("PATH").split(File.pathSeparator))
-                .anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
+        Assumptions.assumeTrue(NativeBuild.missing().isEmpty(), () -> NativeBuild.missing().orElseThrow());
     }
 
     /** The shared object of a module. Where there is a ptxas, it has to take the text too: what is no PTX would prove nothing. */
     static Path build(String ptx, String name) {
         String code = Translator.translate(ptx.getBytes(StandardCharsets.UTF_8), name).code();
-        List<String> more = List.of(runtime().toString());
-        if (isOnPath("ptxas") && !Files.exists(target(code, name))) {
+        List<String> more = List.of(NativeBuild.library().toString());
+        if (NativeBuild.onPath("ptxas").isPresent() && !Files.exists(target(code, more, name))) {
             String target = Parser.parse(ptx).target();
             execute(List.of("ptxas", "-arch=" + target, "-o", "/dev/null", "/dev/stdin"), ptx, name);
         }
@@ -64,20 +59,19 @@ final class ModuleRunner {
 
     private static synchronized Path runtime() {
         if (runtime == null) {
-            List<String> sources = new ArrayList<>();
-            files("runtime", ".cpp").forEach(file -> sources.add(file.toString()));
-            sources.add("-ldl");
-            runtime = compile(read(SOURCES.resolve("check/run_entry.cpp")), sources, "runtime");
+            // The runtime of the simulated driver: its windows of addresses are there once in a process.
+            runtime = compile(read(SOURCES.resolve("check/run_entry.cpp")),
+                    List.of(NativeBuild.library().toString(), "-ldl"), "run_entry");
         }
         return runtime;
     }
 
-    private static Path target(String code, String name) {
-        return FOLDER.resolve(name + "-" + hash(code) + ".so");
+    private static Path target(String code, List<String> more, String name) {
+        return FOLDER.resolve(name + "-" + hash(code + more) + ".so");
     }
 
     private static Path compile(String code, List<String> more, String name) {
-        Path target = target(code, name);
+        Path target = target(code, more, name);
         if (Files.exists(target)) {
             return target;
         }

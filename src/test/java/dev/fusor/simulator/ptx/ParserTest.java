@@ -97,10 +97,15 @@ class ParserTest {
     }
 
     @Test
-    void inlinedLocationsEndWithTheirLine() {
-        List<Statement> statements = body(".loc 1 7 3, function_name $L__info_string0, inlined_at 1 90 5\n ret;");
-        assertThat(statements.get(0)).isEqualTo(new Statement.Location(1, 7));
-        assertThat(statements).hasSize(2);
+    void inlinedCodeStandsWhereTheOutermostCallDoes() {
+        List<Statement> statements = body("""
+                .loc 2 7 3, function_name $L__info_string0, inlined_at 1 90 5
+                .loc 3 40 9, function_name $L__info_string1+5, inlined_at 2 7 3
+                .loc 1 91 2
+                ret;""");
+        assertThat(statements.subList(0, 3)).containsExactly(new Statement.Location(1, 90),
+                new Statement.Location(1, 90), new Statement.Location(1, 91));
+        assertThat(statements).hasSize(4);
     }
 
     @Test
