@@ -169,7 +169,8 @@ template <class F, int K> double matrixElement(const u32* words, int wordsPerLan
     return sum;
 }
 
-template <int K> const u32* exchangeMatrices(Thread& thread, const std::array<u32, K / 4>& a, const std::array<u32, K / 8>& b, const Site& site) {
+template <int K>
+const u32* exchangeMatrices(Thread& thread, const std::array<u32, K / 4>& a, const std::array<u32, K / 8>& b, const Site& site) {
     std::array<u32, K / 4 + K / 8> own;
     std::copy(a.begin(), a.end(), own.begin());
     std::copy(b.begin(), b.end(), own.begin() + a.size());

@@ -197,6 +197,18 @@ template <class F> inline typename F::Bits encode(double value, Round round) {
     if (magnitude == f64::infinity) {
         return static_cast<typename F::Bits>(F::infinity | (negative ? F::sign : 0));
     }
+    // Most numbers are normal in both formats and rounded to nearest: then a carry does it all.
+    constexpr int dropped = 53 - F::precision;
+    constexpr u64 rebias = static_cast<u64>(1022 + F::minimumExponent) << 52;
+    if constexpr (dropped > 0) {
+        if (round == Round::rn && magnitude >= rebias + (u64{1} << 52)) {
+            const u64 moved = magnitude - rebias;
+            const u64 rounded = (moved + ((u64{1} << (dropped - 1)) - 1) + (moved >> dropped & 1)) >> dropped;
+            if (rounded <= F::largest) {
+                return static_cast<typename F::Bits>(rounded | (negative ? F::sign : 0));
+            }
+        }
+    }
     const int field = static_cast<int>(magnitude >> 52);
     const u64 fraction = magnitude & ((u64{1} << 52) - 1);
     return field == 0 ? encode<F>(negative, fraction, -1074, round) : encode<F>(negative, fraction | u64{1} << 52, field - 1075, round);

@@ -104,18 +104,20 @@ final class FormTable {
                 row.setLength(0);
             }
             start = number;
-            if (line.startsWith("let ")) {
-                String[] sides = line.substring(4).split("=");
-                List<String> items = Stream.of(sides[1].strip().split("/")).map(item -> lists.getOrDefault(item, item))
-                        .toList();
-                lists.put(sides[0].strip(), String.join("/", items));
-            } else if (!line.isBlank() && !line.startsWith("#")) {
+            if (!line.isBlank() && !line.startsWith("#")) {
                 row.append(line);
             }
         }
     }
 
     private void add(String row, Map<String, String> lists, String place) {
+        if (row.startsWith("let ")) {
+            String[] sides = row.substring(4).split("=");
+            List<String> items = Stream.of(sides[1].replace(" ", "").split("/"))
+                    .map(item -> lists.getOrDefault(item, item)).toList();
+            lists.put(sides[0].strip(), String.join("/", items));
+            return;
+        }
         String[] columns = row.split("(?<=\\s)\\|(?=\\s)", 3);
         if (columns.length != 3) {
             throw new IllegalArgumentException("%s: wanted three columns: %s".formatted(place, row));
