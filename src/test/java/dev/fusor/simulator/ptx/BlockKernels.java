@@ -1,5 +1,6 @@
 package dev.fusor.simulator.ptx;
 
+import java.util.Arrays;
 import java.util.List;
 
 /** Kernels for what the threads of a block, and the blocks of a cluster, do together. */
@@ -48,7 +49,7 @@ final class BlockKernels {
                         bar.sync 0;""".formatted(name, aligned, name, aligned), t -> v[t % 32]);
                 for (String threads : List.of("", ", 64")) {
                     kernel.gives("%s.red.popc%s.u32 d, 2%s, odd;".formatted(name, aligned, threads),
-                            _ -> java.util.Arrays.stream(v).filter(x -> (x & 1) != 0).count());
+                            _ -> Arrays.stream(v).filter(x -> (x & 1) != 0).count());
                     kernel.givesTruth("%s.red.and%s.pred p, 2%s, odd;".formatted(name, aligned, threads), _ -> 0);
                     kernel.givesTruth("%s.red.or%s.pred p, 2%s, !odd;".formatted(name, aligned, threads), _ -> 1);
                     kernel.givesTruth(

@@ -1,5 +1,6 @@
 package dev.fusor.simulator.ptx;
 
+import java.math.BigInteger;
 import java.util.List;
 import java.util.SplittableRandom;
 
@@ -25,7 +26,7 @@ final class MatrixKernels {
     }
 
     private static long bits(int value, String type) {
-        return Exact.round(Exact.whole(java.math.BigInteger.valueOf(value)), BinaryFormat.of(type), "rn");
+        return Exact.round(Exact.whole(BigInteger.valueOf(value)), BinaryFormat.of(type), "rn");
     }
 
     private static long pair(int lower, int upper, String type) {
