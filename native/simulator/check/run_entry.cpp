@@ -71,6 +71,7 @@ extern "C" int fusor_check_run(const char* path, const char* name, const std::ui
         problem += memory::copy(addresses[i], reinterpret_cast<std::uint64_t>(hosts[i]), sizes[i]);
     }
     Launch launch{};
+    launch.module = loaded.module;
     launch.entry = entry;
     launch.parameters = reinterpret_cast<const std::uint8_t*>(addresses.data());
     launch.variables = loaded.variables.data();
