@@ -125,6 +125,7 @@ void deliver(ThreadState& thread, std::uint64_t address, Mbarrier& object) {
 void toMbarrier(ThreadState& thread, AsyncCopy copy, const Site& site) {
     at(thread, copy.mbarrier, site);
     sanitizer::release(pointer(copy.mbarrier));
+    const sanitizer::Quiet quiet;
     for (std::uint32_t rank = 0; rank < thread.clusterNctarank; rank++) {
         if (copy.mbarrier - thread.clusterShared[rank] < shadow::kSlotBytes) {
             (thread.block + (static_cast<std::int64_t>(rank) - thread.clusterCtarank))->toMbarrier.push_back(copy);

@@ -15,6 +15,8 @@ void __tsan_acquire(void* address);
 void __tsan_release(void* address);
 void __tsan_read_range(void* address, unsigned long size);
 void __tsan_write_range(void* address, unsigned long size);
+void __tsan_ignore_thread_begin(void);
+void __tsan_ignore_thread_end(void);
 }
 #endif
 #if defined(FUSOR_SIM_ASAN)
@@ -40,6 +42,19 @@ inline void release([[maybe_unused]] const void* object) {
     __tsan_release(const_cast<void*>(object));
 #endif
 }
+
+// While it lives, the memcpy and memset that the runtime's own containers call, and a sanitizer intercepts, are nobody's accesses.
+class Quiet {
+public:
+#if defined(FUSOR_SIM_TSAN)
+    Quiet() { __tsan_ignore_thread_begin(); }
+    ~Quiet() { __tsan_ignore_thread_end(); }
+#else
+    Quiet() {}
+#endif
+    Quiet(const Quiet&) = delete;
+    Quiet& operator=(const Quiet&) = delete;
+};
 
 // An access that the runtime makes for the thread that runs.
 inline void read([[maybe_unused]] const void* at, [[maybe_unused]] std::size_t bytes) {

@@ -33,6 +33,7 @@ void refuse(ThreadState& thread, std::uint32_t mask, const char* operation, cons
 
 // All lanes of the mask have arrived: hands each of them what all of them gave.
 void meet(ThreadState& last, Warp& warp, std::uint32_t mask, std::uint32_t count) {
+    const sanitizer::Quiet quiet;
     Block& block = *last.block;
     Exchange* exchange = warp.take();
     exchange->words.resize(kWarpSize * count);
@@ -71,7 +72,10 @@ const Exchange& gather(ThreadState& thread, std::uint32_t mask, const std::uint3
     thread.operation = operation;
     thread.site = &site;
     thread.warpTurn++;
-    warp.words[thread.lane].assign(words, words + count);
+    {
+        const sanitizer::Quiet quiet;
+        warp.words[thread.lane].assign(words, words + count);
+    }
     warp.arrived |= 1u << thread.lane;
     sanitizer::release(&thread.released[thread.warpTurn & 1]);
     if ((warp.arrived & mask) == mask) {
