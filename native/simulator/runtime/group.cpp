@@ -299,8 +299,10 @@ void Group::exit(ThreadState& thread) {
 
 // Lanes that wait in a warp operation for one that has ended.
 void Group::refuseWaitingFor(const ThreadState& ended) {
-    for (const ThreadState& thread : ended.block->threads) {
-        if (thread.warp == ended.warp && thread.state == State::AtWarp && (thread.mask >> ended.lane & 1) != 0) {
+    const std::vector<ThreadState>& threads = ended.block->threads;
+    for (std::uint32_t waiting = ended.block->warps[ended.warp].arrived; waiting != 0; waiting &= waiting - 1) {
+        const ThreadState& thread = threads[ended.warp * kWarpSize + static_cast<std::uint32_t>(__builtin_ctz(waiting))];
+        if ((thread.mask >> ended.lane & 1) != 0) {
             fault_ = {FaultKind::Warp, std::string(thread.operation) + " waits for lanes that have ended: " + nameOf(ended) + " has, by " +
                                            nameOf(thread) + " of kernel " + launch_.entry->name + " at " + placeOf(*thread.site)};
             return;

@@ -1,6 +1,5 @@
 // Operations of the lanes of a warp: each names its lanes, and all of them have to come.
 #include <algorithm>
-#include <string_view>
 
 #include "group.h"
 #include "sanitizer.h"
@@ -45,7 +44,7 @@ void meet(ThreadState& last, Warp& warp, std::uint32_t mask, std::uint32_t count
             continue;
         }
         ThreadState& thread = block.threads[last.warp * kWarpSize + lane];
-        if (thread.mask != mask || std::string_view(thread.operation) != last.operation || thread.site != last.site) {
+        if (thread.mask != mask || thread.operation != last.operation || thread.site != last.site) {
             Group::current().fail(last, FaultKind::Warp,
                                   std::string("lanes of a warp meet in different operations: ") + nameOf(thread) + " in " + thread.operation +
                                       " of the lanes " + hex(thread.mask) + " at " + placeOf(*thread.site) + ", and in " + last.operation +
