@@ -123,7 +123,7 @@ bool isPageable(std::uint64_t at) {
 
 }  // namespace fusor::sim
 
-FUSOR_SIM_API cuMemGetInfo(std::size_t* free, std::size_t* total) {
+FUSOR_SIM_API cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
     FUSOR_SIM_CALL_IN_CONTEXT
     if (free == nullptr || total == nullptr) {
         return CUDA_ERROR_INVALID_VALUE;
@@ -133,7 +133,7 @@ FUSOR_SIM_API cuMemGetInfo(std::size_t* free, std::size_t* total) {
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuMemAlloc(CUdeviceptr* out, std::size_t bytes) {
+FUSOR_SIM_API cuMemAlloc_v2(CUdeviceptr* out, std::size_t bytes) {
     FUSOR_SIM_CALL_IN_CONTEXT
     if (const CUresult refused = refusedByCapture(); refused != CUDA_SUCCESS) {
         return refused;
@@ -150,7 +150,7 @@ FUSOR_SIM_API cuMemAlloc(CUdeviceptr* out, std::size_t bytes) {
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuMemFree(CUdeviceptr at) {
+FUSOR_SIM_API cuMemFree_v2(CUdeviceptr at) {
     FUSOR_SIM_CALL_IN_CONTEXT
     if (at == 0) {
         return CUDA_SUCCESS;
@@ -168,7 +168,7 @@ FUSOR_SIM_API cuMemFree(CUdeviceptr at) {
     return result;
 }
 
-FUSOR_SIM_API cuMemGetAddressRange(CUdeviceptr* base, std::size_t* bytes, CUdeviceptr at) {
+FUSOR_SIM_API cuMemGetAddressRange_v2(CUdeviceptr* base, std::size_t* bytes, CUdeviceptr at) {
     FUSOR_SIM_CALL_IN_CONTEXT
     Allocation found;
     if (!memory::find(at, found) || found.kind == Kind::Registered) {
@@ -210,7 +210,7 @@ FUSOR_SIM_API cuMemFreeHost(void* host) {
     return result;
 }
 
-FUSOR_SIM_API cuMemHostRegister(void* host, std::size_t bytes, unsigned int flags) {
+FUSOR_SIM_API cuMemHostRegister_v2(void* host, std::size_t bytes, unsigned int flags) {
     FUSOR_SIM_CALL_IN_CONTEXT
     if (host == nullptr || bytes == 0 || (flags & ~15u) != 0) {
         return CUDA_ERROR_INVALID_VALUE;
@@ -234,7 +234,7 @@ FUSOR_SIM_API cuMemHostUnregister(void* host) {
     return result;
 }
 
-FUSOR_SIM_API cuMemHostGetDevicePointer(CUdeviceptr* out, void* host, unsigned int flags) {
+FUSOR_SIM_API cuMemHostGetDevicePointer_v2(CUdeviceptr* out, void* host, unsigned int flags) {
     FUSOR_SIM_CALL_IN_CONTEXT
     if (out == nullptr || flags != 0 || isPageable(address(host))) {
         return CUDA_ERROR_INVALID_VALUE;

@@ -150,17 +150,17 @@ FUSOR_SIM_API cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuDevicePrimaryCtxRelease(CUdevice device) {
+FUSOR_SIM_API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
     FUSOR_SIM_CALL
     return isDevice(device) ? releasePrimary(driver().devices[device], false) : CUDA_ERROR_INVALID_DEVICE;
 }
 
-FUSOR_SIM_API cuDevicePrimaryCtxReset(CUdevice device) {
+FUSOR_SIM_API cuDevicePrimaryCtxReset_v2(CUdevice device) {
     FUSOR_SIM_CALL
     return isDevice(device) ? releasePrimary(driver().devices[device], true) : CUDA_ERROR_INVALID_DEVICE;
 }
 
-FUSOR_SIM_API cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned int flags) {
+FUSOR_SIM_API cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int flags) {
     FUSOR_SIM_CALL
     if (!isDevice(device)) {
         return CUDA_ERROR_INVALID_DEVICE;
@@ -208,7 +208,7 @@ FUSOR_SIM_API cuCtxCreate_v4(CUcontext* context, CUctxCreateParams* parameters, 
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuCtxDestroy(CUcontext context) {
+FUSOR_SIM_API cuCtxDestroy_v2(CUcontext context) {
     FUSOR_SIM_CALL
     Context* found = contextOf(context);
     if (found == nullptr || found->primary) {
@@ -239,7 +239,7 @@ FUSOR_SIM_API cuCtxGetCurrent(CUcontext* context) {
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuCtxPushCurrent(CUcontext context) {
+FUSOR_SIM_API cuCtxPushCurrent_v2(CUcontext context) {
     FUSOR_SIM_CALL
     Context* found = contextOf(context);
     if (found == nullptr) {
@@ -249,7 +249,7 @@ FUSOR_SIM_API cuCtxPushCurrent(CUcontext context) {
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuCtxPopCurrent(CUcontext* context) {
+FUSOR_SIM_API cuCtxPopCurrent_v2(CUcontext* context) {
     FUSOR_SIM_CALL
     if (stack().empty()) {
         return CUDA_ERROR_INVALID_CONTEXT;

@@ -109,32 +109,32 @@ FUSOR_SIM_API cuMemcpyAsync(CUdeviceptr destination, CUdeviceptr source, std::si
     return copyAsync(destination, source, bytes, stream);
 }
 
-FUSOR_SIM_API cuMemcpyHtoD(CUdeviceptr destination, const void* source, std::size_t bytes) {
+FUSOR_SIM_API cuMemcpyHtoD_v2(CUdeviceptr destination, const void* source, std::size_t bytes) {
     FUSOR_SIM_CALL_IN_CONTEXT
     return isPageable(destination) ? CUDA_ERROR_INVALID_VALUE : copyNow(destination, address(source), bytes);
 }
 
-FUSOR_SIM_API cuMemcpyDtoH(void* destination, CUdeviceptr source, std::size_t bytes) {
+FUSOR_SIM_API cuMemcpyDtoH_v2(void* destination, CUdeviceptr source, std::size_t bytes) {
     FUSOR_SIM_CALL_IN_CONTEXT
     return isPageable(source) ? CUDA_ERROR_INVALID_VALUE : copyNow(address(destination), source, bytes);
 }
 
-FUSOR_SIM_API cuMemcpyDtoD(CUdeviceptr destination, CUdeviceptr source, std::size_t bytes) {
+FUSOR_SIM_API cuMemcpyDtoD_v2(CUdeviceptr destination, CUdeviceptr source, std::size_t bytes) {
     FUSOR_SIM_CALL_IN_CONTEXT
     return isPageable(destination) || isPageable(source) ? CUDA_ERROR_INVALID_VALUE : copyNow(destination, source, bytes);
 }
 
-FUSOR_SIM_API cuMemcpyHtoDAsync(CUdeviceptr destination, const void* source, std::size_t bytes, CUstream stream) {
+FUSOR_SIM_API cuMemcpyHtoDAsync_v2(CUdeviceptr destination, const void* source, std::size_t bytes, CUstream stream) {
     FUSOR_SIM_CALL_IN_CONTEXT
     return isPageable(destination) ? CUDA_ERROR_INVALID_VALUE : copyAsync(destination, address(source), bytes, stream);
 }
 
-FUSOR_SIM_API cuMemcpyDtoHAsync(void* destination, CUdeviceptr source, std::size_t bytes, CUstream stream) {
+FUSOR_SIM_API cuMemcpyDtoHAsync_v2(void* destination, CUdeviceptr source, std::size_t bytes, CUstream stream) {
     FUSOR_SIM_CALL_IN_CONTEXT
     return isPageable(source) ? CUDA_ERROR_INVALID_VALUE : copyAsync(address(destination), source, bytes, stream);
 }
 
-FUSOR_SIM_API cuMemcpyDtoDAsync(CUdeviceptr destination, CUdeviceptr source, std::size_t bytes, CUstream stream) {
+FUSOR_SIM_API cuMemcpyDtoDAsync_v2(CUdeviceptr destination, CUdeviceptr source, std::size_t bytes, CUstream stream) {
     FUSOR_SIM_CALL_IN_CONTEXT
     return isPageable(destination) || isPageable(source) ? CUDA_ERROR_INVALID_VALUE : copyAsync(destination, source, bytes, stream);
 }
@@ -154,7 +154,7 @@ FUSOR_SIM_API cuMemcpyPeerAsync(CUdeviceptr destination, CUcontext destinationCo
     return copyAsync(destination, source, bytes, stream);
 }
 
-FUSOR_SIM_API cuMemcpy2DAsync(const CUDA_MEMCPY2D* copy, CUstream handle) {
+FUSOR_SIM_API cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D* copy, CUstream handle) {
     FUSOR_SIM_CALL_IN_CONTEXT
     Stream* stream = streamOf(handle);
     std::uint64_t destination = 0;
@@ -181,17 +181,17 @@ FUSOR_SIM_API cuMemcpy2DAsync(const CUDA_MEMCPY2D* copy, CUstream handle) {
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuMemsetD8(CUdeviceptr destination, unsigned char value, std::size_t count) {
+FUSOR_SIM_API cuMemsetD8_v2(CUdeviceptr destination, unsigned char value, std::size_t count) {
     FUSOR_SIM_CALL_IN_CONTEXT
     return fillNow(destination, value, 1, count);
 }
 
-FUSOR_SIM_API cuMemsetD16(CUdeviceptr destination, unsigned short value, std::size_t count) {
+FUSOR_SIM_API cuMemsetD16_v2(CUdeviceptr destination, unsigned short value, std::size_t count) {
     FUSOR_SIM_CALL_IN_CONTEXT
     return fillNow(destination, value, 2, count);
 }
 
-FUSOR_SIM_API cuMemsetD32(CUdeviceptr destination, unsigned int value, std::size_t count) {
+FUSOR_SIM_API cuMemsetD32_v2(CUdeviceptr destination, unsigned int value, std::size_t count) {
     FUSOR_SIM_CALL_IN_CONTEXT
     return fillNow(destination, value, 4, count);
 }

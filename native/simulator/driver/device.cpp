@@ -141,7 +141,7 @@ FUSOR_SIM_API cuDeviceGetName(char* name, int length, CUdevice device) {
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuDeviceTotalMem(std::size_t* bytes, CUdevice device) {
+FUSOR_SIM_API cuDeviceTotalMem_v2(std::size_t* bytes, CUdevice device) {
     FUSOR_SIM_CALL
     if (!isDevice(device)) {
         return CUDA_ERROR_INVALID_DEVICE;
@@ -166,7 +166,7 @@ FUSOR_SIM_API cuDeviceGetAttribute(int* value, CUdevice_attribute attribute, CUd
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuDeviceGetUuid(CUuuid* uuid, CUdevice device) {
+FUSOR_SIM_API cuDeviceGetUuid_v2(CUuuid* uuid, CUdevice device) {
     FUSOR_SIM_CALL
     if (!isDevice(device)) {
         return CUDA_ERROR_INVALID_DEVICE;

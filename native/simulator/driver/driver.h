@@ -1,8 +1,6 @@
 // The state behind the driver API: everything a handle may stand for, and what every function does first.
 #pragma once
 
-#include <cuda.h>
-
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,10 +17,8 @@
 #include "../runtime/memory.h"
 #include "../runtime/module.h"
 #include "../runtime/shadow.h"
+#include "api.h"
 #include "architecture.h"
-
-// Defines a function of the driver API: its signature is checked against cuda.h, and it alone is visible outside.
-#define FUSOR_SIM_API extern "C" __attribute__((visibility("default"))) CUresult CUDAAPI
 
 // The first statement of each function: counts the call, and returns early where the fault plan or a broken context says so.
 #define FUSOR_SIM_CALL                                     \

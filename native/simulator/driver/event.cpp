@@ -61,7 +61,7 @@ FUSOR_SIM_API cuEventCreate(CUevent* event, unsigned int flags) {
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuEventDestroy(CUevent handle) {
+FUSOR_SIM_API cuEventDestroy_v2(CUevent handle) {
     FUSOR_SIM_CALL
     Event* event = eventOf(handle);
     if (event == nullptr) {
@@ -113,7 +113,7 @@ FUSOR_SIM_API cuEventQuery(CUevent handle) {
     return CUDA_ERROR_NOT_READY;
 }
 
-FUSOR_SIM_API cuEventElapsedTime(float* elapsed, CUevent startHandle, CUevent endHandle) {
+FUSOR_SIM_API cuEventElapsedTime_v2(float* elapsed, CUevent startHandle, CUevent endHandle) {
     FUSOR_SIM_CALL_IN_CONTEXT
     const Event* start = eventOf(startHandle);
     const Event* end = eventOf(endHandle);

@@ -84,7 +84,7 @@ CUresult setParameters(KernelCall& call, const CUDA_KERNEL_NODE_PARAMS& paramete
 
 }  // namespace
 
-FUSOR_SIM_API cuStreamBeginCapture(CUstream handle, CUstreamCaptureMode mode) {
+FUSOR_SIM_API cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {
     FUSOR_SIM_CALL_IN_CONTEXT
     Stream* stream = streamOf(handle);
     if (stream == nullptr) {
@@ -183,7 +183,7 @@ FUSOR_SIM_API cuGraphGetNodes(CUgraph handle, CUgraphNode* nodes, std::size_t* c
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuGraphKernelNodeGetParams(CUgraphNode handle, CUDA_KERNEL_NODE_PARAMS* parameters) {
+FUSOR_SIM_API cuGraphKernelNodeGetParams_v2(CUgraphNode handle, CUDA_KERNEL_NODE_PARAMS* parameters) {
     FUSOR_SIM_CALL
     const Node* node = nodeOf(handle);
     if (node == nullptr || node->kernel == nullptr || parameters == nullptr) {
@@ -223,7 +223,7 @@ FUSOR_SIM_API cuGraphInstantiateWithFlags(CUgraphExec* out, CUgraph handle, unsi
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuGraphExecKernelNodeSetParams(CUgraphExec handle, CUgraphNode nodeHandle, const CUDA_KERNEL_NODE_PARAMS* parameters) {
+FUSOR_SIM_API cuGraphExecKernelNodeSetParams_v2(CUgraphExec handle, CUgraphNode nodeHandle, const CUDA_KERNEL_NODE_PARAMS* parameters) {
     FUSOR_SIM_CALL
     GraphExec* exec = execOf(handle);
     if (exec == nullptr || parameters == nullptr) {
@@ -243,7 +243,7 @@ FUSOR_SIM_API cuGraphExecKernelNodeSetParams(CUgraphExec handle, CUgraphNode nod
     return CUDA_ERROR_INVALID_VALUE;
 }
 
-FUSOR_SIM_API cuGraphExecUpdate(CUgraphExec handle, CUgraph graphHandle, CUgraphExecUpdateResultInfo* info) {
+FUSOR_SIM_API cuGraphExecUpdate_v2(CUgraphExec handle, CUgraph graphHandle, CUgraphExecUpdateResultInfo* info) {
     FUSOR_SIM_CALL
     GraphExec* exec = execOf(handle);
     const Graph* graph = graphOf(graphHandle);

@@ -12,6 +12,8 @@ namespace {
 
 std::uint64_t volume(const Dim& dim) { return static_cast<std::uint64_t>(dim.x) * dim.y * dim.z; }
 
+std::uintptr_t key(void** at) { return reinterpret_cast<std::uintptr_t>(*at); }
+
 CUresult resultOf(FaultKind kind) {
     switch (kind) {
         case FaultKind::None: return CUDA_SUCCESS;
@@ -65,10 +67,10 @@ CUresult packParameters(const Function& function, void** parameters, void** extr
     if (extra != nullptr) {
         const void* buffer = nullptr;
         std::size_t bytes = 0;
-        for (void** at = extra; *at != CU_LAUNCH_PARAM_END; at += 2) {
-            if (*at == CU_LAUNCH_PARAM_BUFFER_POINTER) {
+        for (void** at = extra; key(at) != kLaunchParameterEnd; at += 2) {
+            if (key(at) == kLaunchParameterBuffer) {
                 buffer = at[1];
-            } else if (*at == CU_LAUNCH_PARAM_BUFFER_SIZE) {
+            } else if (key(at) == kLaunchParameterBufferSize) {
                 bytes = *static_cast<const std::size_t*>(at[1]);
             } else {
                 return CUDA_ERROR_INVALID_VALUE;

@@ -7,7 +7,7 @@
 
 using namespace fusor::sim;
 
-FUSOR_SIM_API cuGetProcAddress(const char* symbol, void** function, int, cuuint64_t, CUdriverProcAddressQueryResult* status) {
+FUSOR_SIM_API cuGetProcAddress_v2(const char* symbol, void** function, int, cuuint64_t, CUdriverProcAddressQueryResult* status) {
     if (symbol == nullptr || function == nullptr) {
         return CUDA_ERROR_INVALID_VALUE;
     }

@@ -331,7 +331,7 @@ FUSOR_SIM_API cuModuleGetFunction(CUfunction* out, CUmodule handle, const char* 
     return *out == nullptr ? CUDA_ERROR_NOT_FOUND : CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuModuleGetGlobal(CUdeviceptr* out, std::size_t* bytes, CUmodule handle, const char* name) {
+FUSOR_SIM_API cuModuleGetGlobal_v2(CUdeviceptr* out, std::size_t* bytes, CUmodule handle, const char* name) {
     FUSOR_SIM_CALL_IN_CONTEXT
     const LoadedModule* module = moduleOf(handle, false);
     if (module == nullptr || name == nullptr) {

@@ -75,7 +75,7 @@ CUresult create(CUstream* stream, unsigned flags, int priority) {
 namespace fusor::sim {
 
 Stream* streamOf(CUstream handle) {
-    if (handle == nullptr || handle == CU_STREAM_LEGACY) {
+    if (reinterpret_cast<std::uintptr_t>(handle) <= kLegacyStream) {
         return currentContext() == nullptr ? nullptr : currentContext()->legacy.get();
     }
     auto found = driver().streams.find(handle);
@@ -204,7 +204,7 @@ FUSOR_SIM_API cuStreamCreateWithPriority(CUstream* stream, unsigned int flags, i
     return create(stream, flags, priority);
 }
 
-FUSOR_SIM_API cuStreamDestroy(CUstream stream) {
+FUSOR_SIM_API cuStreamDestroy_v2(CUstream stream) {
     FUSOR_SIM_CALL
     Stream* found = streamOf(stream);
     if (found == nullptr || found->legacy) {

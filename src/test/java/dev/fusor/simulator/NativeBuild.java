@@ -94,10 +94,7 @@ public final class NativeBuild {
         if (!System.getProperty("os.name").equals("Linux")) {
             return Optional.of("it runs on Linux only");
         }
-        if (onPath("g++").isEmpty()) {
-            return Optional.of("there is no g++ on the PATH");
-        }
-        return cudaInclude().isPresent() ? Optional.empty() : Optional.of("there is no cuda.h; install a CUDA toolkit");
+        return onPath("g++").isPresent() ? Optional.empty() : Optional.of("there is no g++ on the PATH");
     }
 
     /**
@@ -110,6 +107,7 @@ public final class NativeBuild {
                 .filter(Files::isExecutable).findFirst();
     }
 
+    /** Where the driver's declarations are compared with those of {@code cuda.h}, if there is one. */
     private static Optional<Path> cudaInclude() {
         Stream<Path> fromEnvironment = Stream.of("CUDA_HOME", "CUDA_PATH").map(System::getenv)
                 .filter(value -> value != null).map(Path::of);
@@ -126,9 +124,9 @@ public final class NativeBuild {
     }
 
     private static void library(ExecutorService threads) throws Exception {
-        List<String> runtime = List.of("-O2", "-I" + cudaInclude().orElseThrow());
-        List<String> driver = new ArrayList<>(runtime);
-        driver.add("-fvisibility=hidden");
+        List<String> runtime = List.of("-O2");
+        List<String> driver = new ArrayList<>(List.of("-O2", "-fvisibility=hidden"));
+        cudaInclude().ifPresent(include -> driver.add("-I" + include));
         List<Path> objects = new ArrayList<>(objects(sources("runtime"), "plain", runtime, threads));
         objects.addAll(objects(sources("driver"), "plain", driver, threads));
         link(objects, library(),
@@ -209,7 +207,7 @@ public final class NativeBuild {
         StringBuilder all = new StringBuilder();
         for (String folder : folders) {
             try (Stream<Path> files = Files.walk(SOURCES.resolve(folder))) {
-                for (Path file : files.filter(path -> path.toString().endsWith(".h")).sorted().toList()) {
+                for (Path file : files.filter(path -> path.toString().matches(".*\\.(h|inc)")).sorted().toList()) {
                     all.append(Files.readString(file));
                 }
             }
