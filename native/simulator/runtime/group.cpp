@@ -28,6 +28,12 @@ Dim at(std::uint64_t index, const Dim& of) {
             static_cast<std::uint32_t>(index / (static_cast<std::uint64_t>(of.x) * of.y))};
 }
 
+// How much of a slot of shared memory its last block had. A slot belongs to one worker at a time.
+std::uint32_t& usedOf(std::uint32_t slot) {
+    static std::vector<std::uint32_t> used(shadow::kSlots);
+    return used[slot];
+}
+
 const char* nameOf(State state) {
     switch (state) {
         case State::New: return "not started";
@@ -84,16 +90,18 @@ void Group::place(Block& block, std::uint64_t index, std::uint32_t slot, Cluster
     sanitizer::unpoison(reinterpret_cast<void*>(block.shared), end);
     sanitizer::renew(reinterpret_cast<void*>(block.shared), end);
     std::memset(reinterpret_cast<void*>(block.shared), kPoison, end);
-    shadow::mark(block.shared, std::max(end, 1u), 0);
+    shadow::mark(block.shared, end, 0);
     sanitizer::poison(reinterpret_cast<void*>(block.shared), dynamic);
+    if (usedOf(slot) > end) {  // by a block of an earlier launch
+        shadow::mark(block.shared + end, usedOf(slot) - end, 0);
+    }
+    usedOf(slot) = end;
     for (std::uint32_t i = 0; i < entry.sharedCount; i++) {
         const SharedArray& array = entry.shared[i];
         shadow::mark(block.shared + array.offset, array.size, shadow::kAddressable);
         sanitizer::unpoison(reinterpret_cast<void*>(block.shared + array.offset), array.size);
     }
     shadow::mark(block.shared + dynamic, launch_.dynamicSharedBytes, shadow::kAddressable);
-    // What an earlier launch had beyond the end stays marked as it was: the next page is not worth a pass over 16 MiB.
-    shadow::mark(block.shared + end, 4096, 0);
     sanitizer::poison(reinterpret_cast<void*>(block.shared + end), 4096);
 
     const std::uint32_t warps = (threads + kWarpSize - 1) / kWarpSize;

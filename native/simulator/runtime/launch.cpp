@@ -93,6 +93,10 @@ Fault run(const Launch& launch, const Schedule& schedule) {
         return {FaultKind::Unsupported, "the simulator keeps at most " + std::to_string(shadow::kSlots) + " blocks resident together, got " +
                                             std::to_string(perGroup)};
     }
+    if (launch.entry->localBytes > Stacks::kBytes / 2) {
+        return {FaultKind::Unsupported, std::string("the kernel ") + launch.entry->name + " has " + std::to_string(launch.entry->localBytes) +
+                                            " bytes of local memory for each thread, the simulator at most " + std::to_string(Stacks::kBytes / 2)};
+    }
     const std::uint32_t workers = static_cast<std::uint32_t>(
         std::min<std::uint64_t>({std::max(1u, schedule.workers), groups, shadow::kSlots / perGroup}));
     memory::Open open;

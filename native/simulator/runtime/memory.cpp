@@ -177,9 +177,13 @@ bool release(std::uint64_t address) {
     return true;
 }
 
-void hide(std::uint64_t address) { shadow::mark(address, state().live.at(address).bytes, 0); }
+void hide(std::uint64_t address) {
+    std::lock_guard lock(state().lock);
+    shadow::mark(address, state().live.at(address).bytes, 0);
+}
 
 void show(std::uint64_t address) {
+    std::lock_guard lock(state().lock);
     auto found = state().live.find(address);
     if (found != state().live.end()) {
         shadow::mark(address, found->second.bytes, shadow::kAddressable);

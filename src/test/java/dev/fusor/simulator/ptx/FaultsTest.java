@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 /** Kernels that end in a fault: which one, and where the report says it was. */
 class FaultsTest {
     private static final int TRAP = 8;
+    private static final int UNSUPPORTED = 9;
     private static final int ILLEGAL_ADDRESS = 1;
 
     @BeforeEach
@@ -65,6 +66,25 @@ class FaultsTest {
         ModuleRunner.Result result = run("beyond", kernel.ptx(""));
         assertThat(result.fault()).isEqualTo(ILLEGAL_ADDRESS);
         assertThat(result.report()).contains("st.shared.b32 [t+16], v;");
+    }
+
+    @Test
+    void memoryThatOnlyAnEarlierLaunchHadIsOutOfBounds() {
+        LaneKernel large = new LaneKernel("large");
+        large.runs(".shared .align 4 .b32 many[3000]; mov.u32 t, many; st.shared.b32 [t+11996], v;");
+        assertThat(run("large", large.ptx("")).report()).isEmpty();
+        LaneKernel small = new LaneKernel("small");
+        small.runs(".shared .align 4 .b32 few[4]; mov.u32 t, few; st.shared.b32 [t+11996], v;");
+        assertThat(run("small", small.ptx("")).fault()).isEqualTo(ILLEGAL_ADDRESS);
+    }
+
+    @Test
+    void moreLocalMemoryThanAStackHoldsIsRefused() {
+        LaneKernel kernel = new LaneKernel("deep");
+        kernel.runs(".local .align 4 .b8 depot[200000]; mov.u64 t64, depot; st.local.b32 [t64], v;");
+        ModuleRunner.Result result = run("deep", kernel.ptx(""));
+        assertThat(result.fault()).isEqualTo(UNSUPPORTED);
+        assertThat(result.report()).contains("200000 bytes of local memory");
     }
 
     @Test
