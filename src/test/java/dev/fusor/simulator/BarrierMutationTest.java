@@ -1,19 +1,16 @@
 package dev.fusor.simulator;
 
 import dev.fusor.simulator.NativeBuild.Variant;
+import dev.fusor.simulator.Simulator.ThreadOrder;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static org.assertj.core.api.Assertions.assertThat;
 
 /**
@@ -24,59 +21,27 @@ import static org.assertj.core.api.Assertions.assertThat;
 class BarrierMutationTest {
     /** Kernel, which barrier, and why nothing needs it. */
     private static final List<String> REDUNDANT = List.of();
-    private static final int LENGTH = 5000;
 
     @TempDir
     private Path folder;
 
-    private static void launch(Cuda cuda, String kernel, byte[] ptx) {
-        MemorySegment module = cuda.module(ptx);
-        Random random = new Random(1);
-        MemorySegment values = cuda.arena().allocate(JAVA_FLOAT, LENGTH);
-        for (int i = 0; i < LENGTH; i++) {
-            values.setAtIndex(JAVA_FLOAT, i, (float) random.nextGaussian());
-        }
-        long in = cuda.copyOf(values);
-        switch (kernel) {
-            case "histogram" -> {
-                long bins = cuda.allocate(4 * 2048);
-                cuda.zero(bins, 4 * 2048);
-                cuda.run(cuda.function(module, "histogram_f32"), 2, 96, 0, in, (long) LENGTH, bins);
-            }
-            case "block_sum" -> {
-                long arrived = cuda.allocate(4);
-                cuda.zero(arrived, 4);
-                cuda.run(cuda.function(module, "block_sum_f32"), 3, 256, 0, in, (long) LENGTH, cuda.allocate(24),
-                        arrived,
-                        cuda.allocate(8));
-            }
-            default -> throw new IllegalArgumentException(kernel);
-        }
-    }
-
     /** What is said of a module: nothing, a fault of the simulator, or a race. */
     private String judge(String kernel, byte[] ptx) throws IOException, InterruptedException {
         NativeBuild.module(ptx, kernel, Variant.PLAIN);
-        Path module = NativeBuild.module(ptx, kernel, Variant.THREAD_SANITIZER);
-        Path recordings = Files.createTempDirectory(folder, "recordings");
-        Simulator.record(recordings, 1 << 16);
-        try (Cuda cuda = new Cuda()) {
-            try {
-                launch(cuda, kernel, ptx);
-            } catch (Cuda.Failure failure) {
-                cuda.recover();
-                return failure.getMessage();
+        StringBuilder failure = new StringBuilder();
+        List<Path> recordings = Replay.record(folder, () -> {
+            try (Cuda cuda = new Cuda()) {
+                try {
+                    Replay.launch(cuda, kernel, ptx);
+                } catch (Cuda.Failure e) {
+                    failure.append(e.getMessage());
+                    cuda.recover();
+                }
             }
-        } finally {
-            Simulator.record(null, 0);
-        }
-        try (var files = Files.list(recordings)) {
-            Process process = new ProcessBuilder(NativeBuild.replay(Variant.THREAD_SANITIZER).toString(),
-                    files.findFirst().orElseThrow().toString(), module.toString()).redirectErrorStream(true).start();
-            String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-            process.waitFor();
-            return said;
-        }
+        });
+        return failure.isEmpty()
+                ? Replay.of(recordings.getFirst(), ptx, Variant.THREAD_SANITIZER, ThreadOrder.ASCENDING)
+                : failure.toString();
     }
 
     @ParameterizedTest

@@ -2,10 +2,9 @@ package dev.fusor.simulator;
 
 import dev.fusor.bindings.cuda.LibCuda;
 import dev.fusor.simulator.NativeBuild.Variant;
+import dev.fusor.simulator.Simulator.ThreadOrder;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -86,25 +85,13 @@ class SeededDefectsTest {
     /** Runs a kernel, records it, and runs the recording under a sanitizer. */
     private String replay(String architecture, String kernel, Variant variant)
             throws IOException, InterruptedException {
-        Simulator.record(folder, 1 << 16);
-        try (Cuda cuda = new Cuda()) {
-            launch(cuda, architecture, kernel);
-        }
-        Simulator.record(null, 0);
-        List<Path> recordings;
-        try (var files = Files.list(folder)) {
-            recordings = files.filter(file -> file.toString().contains("-" + kernel + "-")).toList();
-        }
+        List<Path> recordings = Replay.record(folder, () -> {
+            try (Cuda cuda = new Cuda()) {
+                launch(cuda, architecture, kernel);
+            }
+        });
         assertThat(recordings).hasSize(1);
-        Path module = NativeBuild.module(Cuda.ptx("defects", architecture), "defects", variant);
-        ProcessBuilder builder = new ProcessBuilder(NativeBuild.replay(variant).toString(),
-                recordings.getFirst().toString(), module.toString()).redirectErrorStream(true);
-        builder.environment().put("TSAN_OPTIONS", "exitcode=66 report_bugs=1");
-        Process process = builder.start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        int status = process.waitFor();
-        Files.delete(recordings.getFirst());
-        return status == 0 && output.isEmpty() ? "" : "exit status " + status + "\n" + output;
+        return Replay.of(recordings.getFirst(), Cuda.ptx("defects", architecture), variant, ThreadOrder.ASCENDING);
     }
 
     @ParameterizedTest

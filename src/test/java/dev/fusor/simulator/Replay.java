@@ -1,0 +1,80 @@
+package dev.fusor.simulator;
+
+import dev.fusor.simulator.NativeBuild.Variant;
+import dev.fusor.simulator.Simulator.ThreadOrder;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+/** Launches recorded by the simulated driver and run again under a sanitizer, in a process of their own. */
+final class Replay {
+    private static final long MOST_THREADS = 1 << 16;
+    private static final int LENGTH = 5000;
+
+    private Replay() {}
+
+    /** {@return the recordings of the launches that were made meanwhile} */
+    static List<Path> record(Path folder, Runnable launches) throws IOException {
+        Path recordings = Files.createTempDirectory(folder, "recordings");
+        Simulator.record(recordings, MOST_THREADS);
+        try {
+            launches.run();
+        } finally {
+            Simulator.record(null, 0);
+        }
+        try (var files = Files.list(recordings)) {
+            return files.sorted().toList();
+        }
+    }
+
+    /** {@return what the sanitizer and the simulator say of a recording; empty if nothing} */
+    static String of(Path recording, byte[] ptx, Variant variant, ThreadOrder order)
+            throws IOException, InterruptedException {
+        Path module = NativeBuild.module(ptx, "replayed", variant);
+        Process process = new ProcessBuilder(NativeBuild.replay(variant).toString(), recording.toString(),
+                module.toString(), order.name().toLowerCase()).redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        int status = process.waitFor();
+        return status == 0 && said.isEmpty() ? "" : "exit status " + status + "\n" + said;
+    }
+
+    /** Launches one of the simulator's kernels over a few blocks of random values. */
+    static void launch(Cuda cuda, String kernel, byte[] ptx) {
+        MemorySegment module = cuda.module(ptx);
+        Random random = new Random(1);
+        MemorySegment values = cuda.arena().allocate(JAVA_FLOAT, LENGTH);
+        for (int i = 0; i < LENGTH; i++) {
+            values.setAtIndex(JAVA_FLOAT, i, (float) random.nextGaussian());
+        }
+        long in = cuda.copyOf(values);
+        switch (kernel) {
+            case "weighted_sum" -> {
+                long models = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, in + 16));
+                long weights = cuda.copyOf(cuda.arena().allocateFrom(JAVA_FLOAT, 0.5f, -2));
+                cuda.run(cuda.function(module, "weighted_sum_bf16"), 3, 96, 0, models, weights, 2,
+                        cuda.allocate(2L * LENGTH),
+                        LENGTH - 3L);
+            }
+            case "histogram" -> {
+                long bins = cuda.allocate(4 * 2048);
+                cuda.zero(bins, 4 * 2048);
+                cuda.run(cuda.function(module, "histogram_f32"), 2, 96, 0, in, (long) LENGTH, bins);
+            }
+            case "block_sum" -> {
+                long arrived = cuda.allocate(4);
+                cuda.zero(arrived, 4);
+                cuda.run(cuda.function(module, "block_sum_f32"), 3, 256, 0, in, (long) LENGTH, cuda.allocate(24),
+                        arrived,
+                        cuda.allocate(8));
+            }
+            default -> throw new IllegalArgumentException(kernel);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+package dev.fusor.simulator;
+
+import dev.fusor.simulator.NativeBuild.Variant;
+import dev.fusor.simulator.Simulator.ThreadOrder;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/** The kernels under ThreadSanitizer and AddressSanitizer, in every order of threads. */
+@RequiresSimulator
+class SanitizedKernelsTest {
+    @TempDir
+    private Path folder;
+
+    @ParameterizedTest
+    @CsvSource({"weighted_sum, sm_75", "weighted_sum, sm_90", "histogram, sm_75", "histogram, sm_90",
+        "block_sum, sm_75",
+        "block_sum, sm_90"})
+    void noSanitizerFindsAnything(String kernel, String architecture) throws Exception {
+        byte[] ptx = Cuda.ptx(kernel, architecture);
+        List<Path> recordings = Replay.record(folder, () -> {
+            try (Cuda cuda = new Cuda()) {
+                Replay.launch(cuda, kernel, ptx);
+            }
+        });
+        assertThat(recordings).hasSize(1);
+        for (Variant variant : List.of(Variant.THREAD_SANITIZER, Variant.ADDRESS_SANITIZER)) {
+            for (ThreadOrder order : ThreadOrder.values()) {
+                assertThat(Replay.of(recordings.getFirst(), ptx, variant, order)).as("%s, %s", variant, order)
+                        .isEmpty();
+            }
+        }
+    }
+}
