@@ -41,7 +41,6 @@ struct ThreadState : Thread {
     Fiber fiber;
     State state = State::New;
     std::uint8_t barrier = 0;
-    bool started = false;
     const Site* site = nullptr;       // of the operation it is in, or was in last
     std::uint32_t index = 0;          // in the block
     std::uint32_t mask = 0;           // of the warp operation; the answer of activemask
