@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 namespace fusor::sim {
@@ -32,8 +33,13 @@ struct Home {
     void* asanFake = nullptr;
     const void* asanBottom = nullptr;
     std::size_t asanSize = 0;
+    std::size_t fibers = 0;   // those ThreadSanitizer knows, the ended ones among them
+    std::deque<void*> ended;  // oldest first
 
     Home();
+    ~Home();
+    Home(const Home&) = delete;
+    Home& operator=(const Home&) = delete;
 };
 
 struct Fiber {
@@ -43,15 +49,15 @@ struct Fiber {
     void* asanFake = nullptr;
 
     // Gives the fiber a stack on which body(argument) starts at the first resume; body never returns.
-    void prepare(char* memory, void (*body)(void*), void* argument);
+    void prepare(Home& home, char* memory, void (*body)(void*), void* argument);
     // From the scheduler into the fiber, until it leaves.
     void resume(Home& home);
     // From the fiber to the scheduler; the last time it leaves for good.
     void leave(Home& home, bool forGood);
     // The first thing a fiber does.
     static void arrived(Home& home);
-    // Frees what a sanitizer holds for it.
-    void dispose();
+    // It has ended: what a sanitizer holds for it may go, though not at once.
+    void dispose(Home& home);
 };
 
 }  // namespace fusor::sim

@@ -123,7 +123,7 @@ void Group::place(Block& block, std::uint64_t index, std::uint32_t slot, Cluster
     const Dim inCluster{block.index.x % clusterShape.x, block.index.y % clusterShape.y, block.index.z % clusterShape.z};
     for (std::uint32_t i = 0; i < threads; i++) {
         ThreadState& thread = block.threads[i];
-        thread.fiber.dispose();
+        thread.fiber.dispose(home_);
         static_cast<Thread&>(thread) = Thread{};
         thread.tid = at(i, launch_.block);
         thread.ntid = launch_.block;
@@ -222,7 +222,7 @@ Fault Group::run(const std::vector<std::uint64_t>& indices, std::uint64_t seed) 
                 stacks_.give(thread.fiber.stack);
                 thread.fiber.stack = nullptr;
             }
-            thread.fiber.dispose();
+            thread.fiber.dispose(home_);
         }
     }
     current_ = nullptr;
@@ -248,7 +248,7 @@ void Group::start(ThreadState& thread) {
     char* stack = stacks_.take();
     thread.stackLow = reinterpret_cast<std::uint64_t>(stack);
     thread.stackHigh = thread.stackLow + Stacks::kBytes;
-    thread.fiber.prepare(stack, &Group::body, &thread);
+    thread.fiber.prepare(home_, stack, &Group::body, &thread);
 }
 
 void Group::resume(ThreadState& thread) {
