@@ -14,12 +14,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 import static org.assertj.core.api.Assertions.assertThat;
 
 /**
- * Takes each barrier out of each kernel in turn: what then runs has to be reported, by the simulator or as a data race. A
- * barrier that is not missed is redundant, and stands here with its reason or goes.
+ * Takes each barrier out of each kernel in turn, and weakens the order of each atomic update that has one: what then runs has to be
+ * reported, by the simulator or as a data race. What is not missed is redundant, and stands here with its reason or goes.
  */
 @RequiresSimulator
-class BarrierMutationTest {
-    /** Kernel, which barrier, and why nothing needs it. */
+class SynchronisationMutationTest {
+    /** Kernel, what was changed, and why nothing needs it. */
     private static final List<String> REDUNDANT = List.of();
 
     @TempDir
@@ -44,6 +44,17 @@ class BarrierMutationTest {
                 : failure.toString();
     }
 
+    /** Noticed is a race or a fault of this kernel, at a line of it, and not that something else went wrong. */
+    private void check(String kernel, String name, String mutant) throws IOException, InterruptedException {
+        String said = judge(kernel, mutant.getBytes(StandardCharsets.UTF_8));
+        if (REDUNDANT.contains(name)) {
+            assertThat(said).as("%s is listed as redundant", name).isEmpty();
+        } else {
+            assertThat(said).as("%s goes unnoticed", name).containsAnyOf("data race", "of kernel " + kernel)
+                    .contains("native/simulator/kernels/" + kernel + ".cu:");
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"histogram, sm_75", "histogram, sm_90", "block_sum, sm_75", "block_sum, sm_90"})
     void noBarrierOfAKernelCanGoUnnoticed(String kernel, String architecture) throws Exception {
@@ -58,10 +69,20 @@ class BarrierMutationTest {
             barriers++;
             List<String> mutant = new ArrayList<>(lines);
             mutant.set(i, "");
-            String said = judge(kernel, (String.join("\n", mutant) + "\n").getBytes(StandardCharsets.UTF_8));
-            String name = kernel + "." + architecture + " barrier " + barriers;
-            assertThat(said.isEmpty()).as("%s can be deleted unnoticed", name).isEqualTo(REDUNDANT.contains(name));
+            check(kernel, kernel + "." + architecture + " without barrier " + barriers,
+                    String.join("\n", mutant) + "\n");
         }
         assertThat(barriers).isPositive();
+    }
+
+    /** The last block to finish reads what the others wrote: that needs their release, and an acquire of its own. */
+    @ParameterizedTest
+    @CsvSource({"sm_75, relaxed", "sm_75, acquire", "sm_75, release", "sm_90, relaxed", "sm_90, acquire",
+        "sm_90, release"})
+    void noOrderOfAnAtomicCanBeWeakenedUnnoticed(String architecture, String weaker) throws Exception {
+        String whole = new String(Cuda.ptx("block_sum", architecture), StandardCharsets.UTF_8);
+        String mutant = whole.replace(".acq_rel.gpu", "." + weaker + ".gpu");
+        assertThat(mutant).isNotEqualTo(whole);
+        check("block_sum", "block_sum." + architecture + " with " + weaker, mutant);
     }
 }
