@@ -7,48 +7,123 @@ using namespace fusor::sim;
 
 namespace {
 
+// A thread keeps its contexts, even those that another one destroys meanwhile: using them is an error, and no crash.
 struct CurrentContexts {
     std::uint64_t epoch = 0;
-    std::vector<Context*> stack;
+    std::vector<std::shared_ptr<Context>> stack;
 };
 
 thread_local CurrentContexts current_;
 
-std::vector<Context*>& stack() {
+std::vector<std::shared_ptr<Context>>& stack() {
     if (current_.epoch != driver().epoch) {
         current_ = {driver().epoch, {}};
     }
     return current_.stack;
 }
 
-bool isDevice(CUdevice device) { return device >= 0 && device < static_cast<int>(driver().devices.size()); }
-
-void makeCurrent(Context* context) {
-    if (!stack().empty()) {
-        stack().pop_back();
+std::shared_ptr<Context> ownerOf(CUcontext handle) {
+    for (const Device& device : driver().devices) {
+        if (device.primary != nullptr && reinterpret_cast<CUcontext>(device.primary.get()) == handle) {
+            return device.primary;
+        }
     }
-    if (context != nullptr) {
-        stack().push_back(context);
+    auto found = driver().contexts.find(handle);
+    return found == driver().contexts.end() ? nullptr : found->second;
+}
+
+CUcontext handle(const std::shared_ptr<Context>& context) { return reinterpret_cast<CUcontext>(context.get()); }
+
+std::shared_ptr<Context> makeContext(int device, unsigned flags, bool primary) {
+    auto context = std::make_shared<Context>();
+    context->what = primary ? "primary context" : "context";
+    context->call = currentCall();
+    context->device = device;
+    context->primary = primary;
+    context->flags = flags;
+    context->id = ++driver().contextIds;
+    context->legacy = std::make_unique<Stream>();
+    context->legacy->what = "default stream";
+    context->legacy->call = currentCall();
+    context->legacy->context = context.get();
+    context->legacy->legacy = true;
+    return context;
+}
+
+Context& primaryOf(CUdevice device) {
+    std::shared_ptr<Context>& primary = driver().devices[device].primary;
+    if (primary == nullptr) {
+        primary = makeContext(device, 0, true);
+    }
+    return *primary;
+}
+
+template <class T> void destroyAll(Owners<T>& owners, const Context& context) {
+    std::vector<const void*> handles;
+    for (const auto& [key, object] : owners) {
+        if (object->context == &context) {
+            handles.push_back(key);
+        }
+    }
+    for (const void* key : handles) {
+        destroy(owners, key);
     }
 }
 
-CUcontext handle(Context* context) { return reinterpret_cast<CUcontext>(context); }
-
-void destroy(Context& context) {
-    destroyContents(context);
-    driver().contexts.erase(&context);
+void releaseMemory(const Context& context) {
+    Driver& d = driver();
+    for (auto it = d.allocations.begin(); it != d.allocations.end();) {
+        auto next = std::next(it);
+        if (it->second.context == &context) {
+            releaseDevice(it->first);
+        }
+        it = next;
+    }
+    for (auto it = d.hosts.begin(); it != d.hosts.end();) {
+        if (it->second.context == &context) {
+            it->second.registered ? memory::withdraw(reinterpret_cast<void*>(it->first)) : memory::release(it->first);
+            it = d.hosts.erase(it);
+        } else {
+            ++it;
+        }
+    }
 }
 
-CUresult releasePrimary(Device& device, bool all) {
-    Context* context = device.primary.get();
+// Everything that was made in a context goes with it.
+void destroyContents(Context& context) {
+    Driver& d = driver();
+    dropWork(context);
+    for (auto& [key, module] : d.loaded) {
+        if (module->context == &context) {
+            unload(*module);
+        }
+    }
+    for (auto& [key, library] : d.libraries) {
+        if (auto loaded = library->loaded.find(&context); loaded != library->loaded.end()) {
+            unload(*loaded->second);
+            library->loaded.erase(loaded);
+        }
+    }
+    destroyAll(d.execs, context);
+    destroyAll(d.graphs, context);
+    destroyAll(d.streams, context);
+    destroyAll(d.events, context);
+    destroyAll(d.loaded, context);
+    context.peers.clear();
+    context.limits.clear();
+    releaseMemory(context);
+}
+
+CUresult leavePrimary(CUdevice device, bool reset) {
+    Context* context = driver().devices[device].primary.get();
     if (context == nullptr || context->references == 0) {
-        return all ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+        return reset ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
     }
-    context->references = all ? context->references : context->references - 1;
-    if (all || context->references == 0) {
-        const unsigned references = all ? context->references : 0;
+    if (!reset) {
+        context->references--;
+    }
+    if (reset || context->references == 0) {
         destroyContents(*context);
-        context->references = references;
         context->broken = CUDA_SUCCESS;
     }
     return CUDA_SUCCESS;
@@ -58,77 +133,11 @@ CUresult releasePrimary(Device& device, bool all) {
 
 namespace fusor::sim {
 
-Context* currentContext() {
-    return stack().empty() ? nullptr : stack().back();
-}
+Context* currentContext() { return stack().empty() ? nullptr : stack().back().get(); }
 
 Context* contextOf(CUcontext handle) {
-    Driver& d = driver();
-    for (Device& device : d.devices) {
-        if (device.primary != nullptr && reinterpret_cast<CUcontext>(device.primary.get()) == handle) {
-            return device.primary.get();
-        }
-    }
-    auto found = d.contexts.find(handle);
-    return found == d.contexts.end() ? nullptr : found->second.get();
-}
-
-Context* makeContext(int device, unsigned flags, bool primary) {
-    Driver& d = driver();
-    auto context = std::make_unique<Context>();
-    context->what = primary ? "primary context" : "context";
-    context->call = currentCall();
-    context->device = device;
-    context->primary = primary;
-    context->flags = flags;
-    context->id = ++d.contextIds;
-    context->peers = {};
-    context->legacy = std::make_unique<Stream>();
-    context->legacy->what = "default stream";
-    context->legacy->context = context.get();
-    context->legacy->legacy = true;
-    Context* made = context.get();
-    if (primary) {
-        d.devices[device].primary = std::move(context);
-    } else {
-        d.contexts[made] = std::move(context);
-    }
-    return made;
-}
-
-// Everything that was made in a context goes with it.
-void destroyContents(Context& context) {
-    Driver& d = driver();
-    const auto drop = [&](auto& owners) {
-        for (auto it = owners.begin(); it != owners.end();) {
-            it = it->second->context == &context ? owners.erase(it) : std::next(it);
-        }
-    };
-    for (auto& [key, module] : d.loaded) {
-        if (module->context == &context) {
-            for (auto& function : module->functions) {
-                d.functions.erase(function.get());
-            }
-            for (std::uint64_t address : module->variables) {
-                memory::release(address);
-            }
-        }
-    }
-    drop(d.execs);
-    drop(d.graphs);
-    drop(d.streams);
-    drop(d.events);
-    drop(d.loaded);
-    context.legacy->operations.clear();
-    context.peers.clear();
-    for (auto it = d.allocations.begin(); it != d.allocations.end();) {
-        if (it->second.context == &context && it->second.pool == nullptr) {
-            memory::release(it->first);
-            it = d.allocations.erase(it);
-        } else {
-            ++it;
-        }
-    }
+    Context* found = ownerOf(handle).get();
+    return found == nullptr || !found->alive() ? nullptr : found;
 }
 
 }  // namespace fusor::sim
@@ -138,26 +147,22 @@ FUSOR_SIM_API cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
     if (!isDevice(device) || context == nullptr) {
         return context == nullptr ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_DEVICE;
     }
-    Device& d = driver().devices[device];
-    if (d.primary == nullptr) {
-        makeContext(device, 0, true);
+    Context& primary = primaryOf(device);
+    if (primary.references++ == 0) {
+        primary.call = currentCall();
     }
-    if (d.primary->references == 0) {
-        d.primary->call = currentCall();
-    }
-    d.primary->references++;
-    *context = handle(d.primary.get());
+    *context = handle(driver().devices[device].primary);
     return CUDA_SUCCESS;
 }
 
 FUSOR_SIM_API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
     FUSOR_SIM_CALL
-    return isDevice(device) ? releasePrimary(driver().devices[device], false) : CUDA_ERROR_INVALID_DEVICE;
+    return isDevice(device) ? leavePrimary(device, false) : CUDA_ERROR_INVALID_DEVICE;
 }
 
 FUSOR_SIM_API cuDevicePrimaryCtxReset_v2(CUdevice device) {
     FUSOR_SIM_CALL
-    return isDevice(device) ? releasePrimary(driver().devices[device], true) : CUDA_ERROR_INVALID_DEVICE;
+    return isDevice(device) ? leavePrimary(device, true) : CUDA_ERROR_INVALID_DEVICE;
 }
 
 FUSOR_SIM_API cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int flags) {
@@ -168,11 +173,7 @@ FUSOR_SIM_API cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int flags)
     if ((flags & ~static_cast<unsigned>(CU_CTX_FLAGS_MASK)) != 0) {
         return CUDA_ERROR_INVALID_VALUE;
     }
-    Device& d = driver().devices[device];
-    if (d.primary == nullptr) {
-        makeContext(device, flags, true);
-    }
-    d.primary->flags = flags;
+    primaryOf(device).flags = flags;
     return CUDA_SUCCESS;
 }
 
@@ -202,7 +203,8 @@ FUSOR_SIM_API cuCtxCreate_v4(CUcontext* context, CUctxCreateParams* parameters, 
     if (parameters != nullptr && (parameters->numExecAffinityParams != 0 || parameters->cigParams != nullptr)) {
         return CUDA_ERROR_NOT_SUPPORTED;
     }
-    Context* made = makeContext(device, flags, false);
+    const std::shared_ptr<Context> made = makeContext(device, flags, false);
+    driver().contexts[made.get()] = made;
     stack().push_back(made);
     *context = handle(made);
     return CUDA_SUCCESS;
@@ -210,23 +212,30 @@ FUSOR_SIM_API cuCtxCreate_v4(CUcontext* context, CUctxCreateParams* parameters, 
 
 FUSOR_SIM_API cuCtxDestroy_v2(CUcontext context) {
     FUSOR_SIM_CALL
-    Context* found = contextOf(context);
+    const std::shared_ptr<Context> found = ownerOf(context);
     if (found == nullptr || found->primary) {
         return CUDA_ERROR_INVALID_CONTEXT;
     }
-    auto& contexts = stack();
-    contexts.erase(std::remove(contexts.begin(), contexts.end(), found), contexts.end());
-    destroy(*found);
+    if (!stack().empty() && stack().back() == found) {
+        stack().pop_back();  // elsewhere it stays current, and cannot be used
+    }
+    destroyContents(*found);
+    found->destroyed = true;
+    destroy(driver().contexts, context);
     return CUDA_SUCCESS;
 }
 
 FUSOR_SIM_API cuCtxSetCurrent(CUcontext context) {
     FUSOR_SIM_CALL
-    Context* found = contextOf(context);
-    if (context != nullptr && found == nullptr) {
+    if (context != nullptr && contextOf(context) == nullptr) {
         return CUDA_ERROR_INVALID_CONTEXT;
     }
-    makeCurrent(found);
+    if (!stack().empty()) {
+        stack().pop_back();
+    }
+    if (context != nullptr) {
+        stack().push_back(ownerOf(context));
+    }
     return CUDA_SUCCESS;
 }
 
@@ -235,17 +244,16 @@ FUSOR_SIM_API cuCtxGetCurrent(CUcontext* context) {
     if (context == nullptr) {
         return CUDA_ERROR_INVALID_VALUE;
     }
-    *context = handle(currentContext());
+    *context = stack().empty() ? nullptr : handle(stack().back());
     return CUDA_SUCCESS;
 }
 
 FUSOR_SIM_API cuCtxPushCurrent_v2(CUcontext context) {
     FUSOR_SIM_CALL
-    Context* found = contextOf(context);
-    if (found == nullptr) {
+    if (contextOf(context) == nullptr) {
         return CUDA_ERROR_INVALID_CONTEXT;
     }
-    stack().push_back(found);
+    stack().push_back(ownerOf(context));
     return CUDA_SUCCESS;
 }
 
@@ -263,8 +271,8 @@ FUSOR_SIM_API cuCtxPopCurrent_v2(CUcontext* context) {
 
 FUSOR_SIM_API cuCtxGetDevice(CUdevice* device) {
     FUSOR_SIM_CALL
-    if (currentContext() == nullptr) {
-        return CUDA_ERROR_INVALID_CONTEXT;
+    if (currentContext() == nullptr || !currentContext()->alive()) {
+        return currentContext() == nullptr ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_CONTEXT_IS_DESTROYED;
     }
     if (device == nullptr) {
         return CUDA_ERROR_INVALID_VALUE;
@@ -300,7 +308,7 @@ FUSOR_SIM_API cuCtxGetApiVersion(CUcontext context, unsigned int* version) {
 
 FUSOR_SIM_API cuCtxSynchronize(void) {
     FUSOR_SIM_CALL_IN_CONTEXT
-    if (const CUresult refused = refusedByCapture(); refused != CUDA_SUCCESS) {
+    if (const CUresult refused = refusedByCaptureIn(*currentContext()); refused != CUDA_SUCCESS) {
         return refused;
     }
     return drainContext(*currentContext());

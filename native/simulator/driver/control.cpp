@@ -20,49 +20,66 @@ std::size_t copyText(const std::string& text, char* buffer, std::size_t size) {
     return text.size();
 }
 
-std::string line(const Object& object, const void* address) {
-    char text[160];
-    std::snprintf(text, sizeof text, "%s %p, made by call %llu\n", object.what, address, static_cast<unsigned long long>(object.call));
-    return text;
-}
-
-std::vector<std::string> ledger() {
-    const Driver& d = driver();
-    std::vector<std::string> lines;
-    const auto add = [&](const auto& owners) {
-        for (const auto& [key, object] : owners) {
-            lines.push_back(line(*object, key));
+// Lines by the number of the call that made what they name.
+class Ledger {
+public:
+    Ledger() {
+        const Driver& d = driver();
+        for (const Device& device : d.devices) {
+            if (device.primary != nullptr && device.primary->references > 0) {
+                add(*device.primary, device.primary.get());
+            }
         }
-    };
-    for (const Device& device : d.devices) {
-        if (device.primary != nullptr && device.primary->references > 0) {
-            lines.push_back(line(*device.primary, device.primary.get()));
+        addAll(d.contexts);
+        addAll(d.loaded);
+        addAll(d.libraries);
+        addAll(d.streams);
+        addAll(d.events);
+        addAll(d.graphs);
+        addAll(d.execs);
+        addAll(d.pools);
+        for (const auto& [address, allocation] : d.allocations) {
+            addMemory(allocation.pool == nullptr ? "device memory" : "device memory of a pool", address, allocation.call);
+        }
+        for (const auto& [address, host] : d.hosts) {
+            addMemory(host.registered ? "registered host memory" : "page-locked host memory", address, host.call);
         }
     }
-    add(d.contexts);
-    add(d.loaded);
-    add(d.streams);
-    add(d.events);
-    add(d.graphs);
-    add(d.execs);
-    add(d.pools);
-    const auto memoryLine = [&](const char* what, std::uint64_t address, std::uint64_t call) {
+
+    std::uint64_t size() const { return lines_.size(); }
+
+    std::string text() const {
+        std::string all;
+        for (const auto& [call, line] : lines_) {
+            all += line;
+        }
+        return all;
+    }
+
+private:
+    void add(const Object& object, const void* address) {
+        char text[160];
+        std::snprintf(text, sizeof text, "%s %p, made by call %llu\n", object.what, address, static_cast<unsigned long long>(object.call));
+        lines_.emplace(object.call, text);
+    }
+
+    template <class T> void addAll(const Owners<T>& owners) {
+        for (const auto& [key, object] : owners) {
+            add(*object, key);
+        }
+    }
+
+    void addMemory(const char* what, std::uint64_t address, std::uint64_t call) {
         Allocation allocation{};
         memory::find(address, allocation);
         char text[160];
-        std::snprintf(text, sizeof text, "%s of %llu bytes at 0x%llx, made by call %llu\n", what,
-                      static_cast<unsigned long long>(allocation.bytes), static_cast<unsigned long long>(address),
-                      static_cast<unsigned long long>(call));
-        lines.push_back(text);
-    };
-    for (const auto& [address, allocation] : d.allocations) {
-        memoryLine(allocation.pool == nullptr ? "device memory" : "device memory of a pool", address, allocation.call);
+        std::snprintf(text, sizeof text, "%s of %llu bytes at 0x%llx, made by call %llu\n", what, static_cast<unsigned long long>(allocation.bytes),
+                      static_cast<unsigned long long>(address), static_cast<unsigned long long>(call));
+        lines_.emplace(call, text);
     }
-    for (const auto& [address, host] : d.hosts) {
-        memoryLine(host.registered ? "registered host memory" : "page-locked host memory", address, host.call);
-    }
-    return lines;
-}
+
+    std::multimap<std::uint64_t, std::string> lines_;
+};
 
 }  // namespace
 
@@ -75,6 +92,9 @@ FUSOR_SIM_CONTROL void fusor_sim_reset(void) {
     d.events.clear();
     d.loaded.clear();
     d.functions.clear();
+    d.libraries.clear();
+    d.kernels.clear();
+    d.retired.clear();
     d.contexts.clear();
     d.pools.clear();
     d.devices.clear();
@@ -140,16 +160,12 @@ FUSOR_SIM_CONTROL size_t fusor_sim_report(char* buffer, size_t size) {
 
 FUSOR_SIM_CONTROL size_t fusor_sim_ledger(char* buffer, size_t size) {
     std::lock_guard lock(driver().lock);
-    std::string text;
-    for (const std::string& each : ledger()) {
-        text += each;
-    }
-    return copyText(text, buffer, size);
+    return copyText(Ledger().text(), buffer, size);
 }
 
 FUSOR_SIM_CONTROL uint64_t fusor_sim_live(void) {
     std::lock_guard lock(driver().lock);
-    return ledger().size();
+    return Ledger().size();
 }
 
 FUSOR_SIM_CONTROL void fusor_sim_record(const char* folder, uint64_t threads) {

@@ -14,7 +14,7 @@ CUresult perform(std::uint64_t destination, std::uint64_t source, std::uint64_t 
     const std::string wrong = memory::copy(destination, source, bytes);
     if (!wrong.empty()) {
         driver().report = "a copy: " + wrong;
-        return CUDA_ERROR_INVALID_VALUE;
+        return CUDA_ERROR_ILLEGAL_ADDRESS;
     }
     return CUDA_SUCCESS;
 }
@@ -38,16 +38,17 @@ CUresult enqueueCopy(Stream& stream, std::uint64_t destination, std::uint64_t so
             return result;
         }
     }
+    if (stream.capture != nullptr) {
+        return enqueue(stream, [=] { return perform(destination, source, bytes); });  // reads what is there at each launch
+    }
+    std::function<CUresult()> copy = [=] { return perform(destination, source, bytes); };
     if (isPageable(source) && bytes > 0) {
-        auto staged = std::make_shared<std::vector<char>>(reinterpret_cast<const char*>(source), reinterpret_cast<const char*>(source) + bytes);
-        const CUresult result = enqueue(stream, [=] { return perform(destination, address(staged->data()), bytes); });
-        return result != CUDA_SUCCESS || !isPageable(destination) || stream.capture != nullptr ? result : drain(stream);
+        const auto* first = reinterpret_cast<const char*>(source);
+        auto staged = std::make_shared<std::vector<char>>(first, first + bytes);
+        copy = [=] { return perform(destination, address(staged->data()), bytes); };
     }
-    const CUresult result = enqueue(stream, [=] { return perform(destination, source, bytes); });
-    if (result == CUDA_SUCCESS && isPageable(destination) && bytes > 0 && stream.capture == nullptr) {
-        return drain(stream);
-    }
-    return result;
+    const CUresult result = enqueue(stream, std::move(copy));
+    return result == CUDA_SUCCESS && isPageable(destination) && bytes > 0 ? drain(stream) : result;
 }
 
 CUresult copyAsync(std::uint64_t destination, std::uint64_t source, std::uint64_t bytes, CUstream handle) {
@@ -55,14 +56,22 @@ CUresult copyAsync(std::uint64_t destination, std::uint64_t source, std::uint64_
     return stream == nullptr ? CUDA_ERROR_INVALID_HANDLE : enqueueCopy(*stream, destination, source, bytes);
 }
 
-// A synchronous copy goes through the default stream and waits for it.
+bool isDeviceMemory(std::uint64_t at) {
+    Allocation found;
+    return memory::find(at, found) && (found.kind == Kind::Device || found.kind == Kind::Variable);
+}
+
+// A synchronous copy goes through the default stream and waits for it, but not where the host has no part in it.
 CUresult copyNow(std::uint64_t destination, std::uint64_t source, std::uint64_t bytes) {
+    Stream& stream = *currentContext()->legacy;
+    if (const CUresult refused = refusedByCaptureBeside(stream); refused != CUDA_SUCCESS) {
+        return refused;
+    }
     if (const CUresult refused = refusedByCapture(); refused != CUDA_SUCCESS) {
         return refused;
     }
-    Stream& stream = *currentContext()->legacy;
     const CUresult result = enqueueCopy(stream, destination, source, bytes);
-    return result != CUDA_SUCCESS ? result : drain(stream);
+    return result != CUDA_SUCCESS || (isDeviceMemory(destination) && isDeviceMemory(source)) ? result : drain(stream);
 }
 
 CUresult fill(CUdeviceptr destination, std::uint64_t value, std::uint32_t width, std::size_t count, Stream* stream) {
@@ -79,17 +88,22 @@ CUresult fill(CUdeviceptr destination, std::uint64_t value, std::uint32_t width,
         const std::string wrong = memory::fill(destination, value, width, count);
         if (!wrong.empty()) {
             driver().report = "a fill: " + wrong;
-            return CUDA_ERROR_INVALID_VALUE;
+            return CUDA_ERROR_ILLEGAL_ADDRESS;
         }
         return CUDA_SUCCESS;
     });
 }
 
 CUresult fillNow(CUdeviceptr destination, std::uint64_t value, std::uint32_t width, std::size_t count) {
+    Stream* stream = currentContext()->legacy.get();
+    if (const CUresult refused = refusedByCaptureBeside(*stream); refused != CUDA_SUCCESS) {
+        return refused;
+    }
     if (const CUresult refused = refusedByCapture(); refused != CUDA_SUCCESS) {
         return refused;
     }
-    return fill(destination, value, width, count, currentContext()->legacy.get());
+    const CUresult result = fill(destination, value, width, count, stream);
+    return result != CUDA_SUCCESS || isDeviceMemory(destination) ? result : drain(*stream);
 }
 
 bool endOf(CUmemorytype type, const void* host, CUdeviceptr device, std::uint64_t& at) {

@@ -11,8 +11,6 @@ namespace {
 
 constexpr int kDriverVersion = 13000;  // of CUDA 13.0, which reads PTX up to version 9.0
 
-bool isDevice(CUdevice device) { return device >= 0 && device < static_cast<int>(driver().devices.size()); }
-
 // -1 for what the simulated devices do not have.
 int attributeOf(const Architecture& a, CUdevice_attribute attribute, CUdevice device) {
     switch (attribute) {
@@ -69,10 +67,7 @@ int attributeOf(const Architecture& a, CUdevice_attribute attribute, CUdevice de
 }  // namespace
 
 FUSOR_SIM_API cuInit(unsigned int flags) {
-    const Call call(__func__, true);
-    if (call.refusal() != CUDA_SUCCESS) {
-        return call.refusal();
-    }
+    FUSOR_SIM_CALL_THAT(Needs::Nothing)
     if (flags != 0) {
         return CUDA_ERROR_INVALID_VALUE;
     }
@@ -100,10 +95,7 @@ FUSOR_SIM_API cuInit(unsigned int flags) {
 }
 
 FUSOR_SIM_API cuDriverGetVersion(int* version) {
-    const Call call(__func__, true);
-    if (call.refusal() != CUDA_SUCCESS) {
-        return call.refusal();
-    }
+    FUSOR_SIM_CALL_THAT(Needs::Nothing)
     if (version == nullptr) {
         return CUDA_ERROR_INVALID_VALUE;
     }

@@ -10,7 +10,7 @@
 #include <random>
 #include <set>
 #include <string>
-#include <unordered_map>
+#include <thread>
 #include <vector>
 
 #include "../runtime/launch.h"
@@ -20,21 +20,14 @@
 #include "api.h"
 #include "architecture.h"
 
-// The first statement of each function: counts the call, and returns early where the fault plan or a broken context says so.
-#define FUSOR_SIM_CALL                                     \
-    const fusor::sim::Call apiCall(__func__);                \
-    if (apiCall.refusal() != CUDA_SUCCESS) {               \
-        return apiCall.refusal();                          \
+// The first statement of each function: counts the call, and returns early where the fault plan or what is missing says so.
+#define FUSOR_SIM_CALL_THAT(needs)                             \
+    const fusor::sim::Call apiCall(__func__, fusor::sim::needs); \
+    if (apiCall.refusal() != CUDA_SUCCESS) {                   \
+        return apiCall.refusal();                              \
     }
-// Likewise, for functions that need a current context.
-#define FUSOR_SIM_CALL_IN_CONTEXT                          \
-    FUSOR_SIM_CALL                                         \
-    if (fusor::sim::currentContext() == nullptr) {         \
-        return CUDA_ERROR_INVALID_CONTEXT;                 \
-    }                                                      \
-    if (fusor::sim::currentContext()->broken != CUDA_SUCCESS) { \
-        return fusor::sim::currentContext()->broken;       \
-    }
+#define FUSOR_SIM_CALL FUSOR_SIM_CALL_THAT(Needs::Initialised)
+#define FUSOR_SIM_CALL_IN_CONTEXT FUSOR_SIM_CALL_THAT(Needs::Context)
 
 namespace fusor::sim {
 
@@ -54,16 +47,35 @@ struct Context : Object {
     unsigned references = 0;
     unsigned flags = 0;
     std::uint64_t id = 0;
+    bool destroyed = false;
     CUresult broken = CUDA_SUCCESS;  // the fault of a kernel: every later call of the context fails with it
     std::unique_ptr<Stream> legacy;
+    std::map<std::thread::id, std::unique_ptr<Stream>> ofThread;  // default streams of threads, made when first used
+    std::vector<std::shared_ptr<Stream>> closing;                 // destroyed with work in them
     std::set<int> peers;  // devices whose memory its kernels may touch
     std::map<CUlimit, std::size_t> limits;
+
+    bool alive() const { return primary ? references > 0 : !destroyed; }
 };
 
+// What the assembler says of an entry.
 struct Resources {
     std::uint32_t registers = 0;
     std::uint32_t stackBytes = 0;
     std::uint32_t sharedBytes = 0;
+};
+
+// A translated module as it was found, before it is loaded anywhere.
+struct Code {
+    const Module* module = nullptr;
+    std::map<std::string, Resources> resources;
+};
+
+// What can be set for a function.
+struct FunctionSettings {
+    int mostDynamicShared = 0;
+    int sharedCarveout = -1;
+    bool nonPortableCluster = false;
 };
 
 struct LoadedModule;
@@ -72,17 +84,30 @@ struct Function {
     LoadedModule* module = nullptr;
     const Entry* entry = nullptr;
     Resources resources;
-    int mostDynamicShared = 48 << 10;
-    int sharedCarveout = -1;
-    bool nonPortableCluster = false;
+    FunctionSettings settings;
 };
 
-struct LoadedModule : Object {
+struct LoadedModule : Object, std::enable_shared_from_this<LoadedModule> {
     Context* context = nullptr;
-    const Module* code = nullptr;
+    std::shared_ptr<const Code> code;
     std::vector<std::uint64_t> variables;
     std::vector<std::unique_ptr<Function>> functions;
-    bool library = false;
+    bool unloaded = false;
+};
+
+struct Library;
+
+// A function of a library, in every context at once.
+struct Kernel {
+    Library* library = nullptr;
+    const Entry* entry = nullptr;
+    std::map<int, FunctionSettings> settings;  // by device
+};
+
+struct Library : Object {
+    std::shared_ptr<const Code> code;
+    std::vector<std::unique_ptr<Kernel>> kernels;
+    std::map<const Context*, std::shared_ptr<LoadedModule>> loaded;  // where a kernel of it was used
 };
 
 struct Event : Object {
@@ -99,7 +124,8 @@ struct Event : Object {
 struct Operation {
     std::uint64_t ticket = 0;
     std::function<CUresult()> run;
-    Event* awaited = nullptr;    // it waits for this event...
+    bool always = false;         // it is done in a broken context, too: events complete, memory is freed
+    std::shared_ptr<Event> awaited;   // it waits for this event...
     std::uint64_t awaitedRecord = 0;  // ...to have completed so many records
 };
 
@@ -117,11 +143,13 @@ struct Stream : Object {
 };
 
 struct KernelCall {
-    Function* function = nullptr;
+    std::shared_ptr<LoadedModule> module;
+    Function* function = nullptr;  // of the module
     Dim grid{}, block{}, cluster{};
     std::uint32_t dynamicShared = 0;
     bool cooperative = false;
     std::vector<std::uint8_t> parameters;
+    std::vector<void*> pointers;  // to each parameter, for who asks a graph
 };
 
 struct Node {
@@ -136,6 +164,7 @@ struct Graph : Object {
     std::vector<std::unique_ptr<Node>> nodes;
     std::set<Stream*> streams;  // that capture into it
     CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
+    std::thread::id capturingThread;
     bool invalidated = false;
 };
 
@@ -151,6 +180,7 @@ struct Pool : Object {
     bool standard = false;
     std::uint64_t used = 0, usedHigh = 0, reserved = 0, reservedHigh = 0;
     std::uint64_t releaseThreshold = 0;
+    std::uint64_t most = 0;  // bytes, zero where there is no limit
     int reuse[3] = {1, 1, 1};
     std::set<int> access;
 };
@@ -159,9 +189,11 @@ struct DeviceAllocation {
     Context* context;
     Pool* pool;  // null for cuMemAlloc
     std::uint64_t call;
+    bool freeing = false;  // a stream will free it
 };
 
 struct HostAllocation {
+    Context* context;
     unsigned flags;
     bool registered;
     std::uint64_t call;
@@ -169,13 +201,13 @@ struct HostAllocation {
 
 struct Device {
     const Architecture* architecture = nullptr;
-    std::unique_ptr<Context> primary;
+    std::shared_ptr<Context> primary;
     std::unique_ptr<Pool> standardPool;
     Pool* pool = nullptr;
 };
 
 // Owners of objects, found by the address that is their handle.
-template <class T> using Owners = std::map<const void*, std::unique_ptr<T>>;
+template <class T> using Owners = std::map<const void*, std::shared_ptr<T>>;
 
 struct Driver {
     std::recursive_mutex lock;
@@ -191,6 +223,8 @@ struct Driver {
     Owners<Context> contexts;
     Owners<LoadedModule> loaded;
     std::set<const void*> functions;
+    Owners<Library> libraries;
+    std::map<const void*, Kernel*> kernels;
     Owners<Stream> streams;
     Owners<Event> events;
     Owners<Graph> graphs;
@@ -198,6 +232,7 @@ struct Driver {
     Owners<Pool> pools;
     std::map<std::uint64_t, DeviceAllocation> allocations;
     std::map<std::uint64_t, HostAllocation> hosts;
+    std::deque<std::shared_ptr<void>> retired;  // see retire
 
     std::uint64_t tickets = 0;
     std::uint64_t contextIds = 0;
@@ -210,9 +245,12 @@ struct Driver {
 
 Driver& driver();
 
+// The results of a call before it does anything.
+enum class Needs { Nothing, Initialised, Context };
+
 class Call {
 public:
-    explicit Call(const char* function, bool beforeInit = false);
+    Call(const char* function, Needs needs);
     CUresult refusal() const { return refusal_; }
 
 private:
@@ -220,40 +258,79 @@ private:
     CUresult refusal_ = CUDA_SUCCESS;
 };
 
+// Keeps what a destroyed handle stood for a while, so that no new object gets its address and the use of the old handle is found out.
+void retire(std::shared_ptr<void> object);
+template <class T> bool destroy(Owners<T>& owners, const void* handle) {
+    auto found = owners.find(handle);
+    if (found == owners.end()) {
+        return false;
+    }
+    retire(std::move(found->second));
+    owners.erase(found);
+    return true;
+}
+
+bool isDevice(CUdevice device);
+
 // --- contexts
 Context* currentContext();
 Context* contextOf(CUcontext handle);
-void destroyContents(Context& context);
-Context* makeContext(int device, unsigned flags, bool primary);
+
+// --- modules
+// Finds the translation of an image; the device may be null, for one that is to run on any.
+CUresult readImage(const void* image, const Architecture* device, unsigned count, CUjit_option* options, void** values,
+                   std::shared_ptr<const Code>& code);
+CUresult checkTarget(const Module& module, const Architecture& device, std::string& why);
+// Null where the memory does not suffice.
+std::shared_ptr<LoadedModule> loadCode(std::shared_ptr<const Code> code, Context& context);
+void unload(LoadedModule& module);
+Function* functionNamed(const LoadedModule& module, const char* name);
+// A CUkernel may be given where a CUfunction is wanted: it stands for its function in the current context.
+Function* functionOf(CUfunction handle);
+Function* functionOf(Kernel& kernel, Context& context, CUresult& result);
+Resources resourcesOf(const Code& code, const Entry& entry);
+FunctionSettings initialSettings(const Entry& entry);
+int attributeOf(const Code& code, const Entry& entry, const FunctionSettings& settings, const Architecture& architecture,
+                CUfunction_attribute attribute);
+CUresult setAttribute(const Entry& entry, FunctionSettings& settings, const Architecture& architecture, CUfunction_attribute attribute, int value);
 
 // --- streams
 Stream* streamOf(CUstream handle);  // null for a handle that is none
+std::vector<Stream*> streamsOf(const Context& context);
 // Puts work at the end of a stream, or into the graph it captures.
-CUresult enqueue(Stream& stream, std::function<CUresult()> run);
+CUresult enqueue(Stream& stream, std::function<CUresult()> run, bool always = false);
 CUresult enqueueKernel(Stream& stream, std::shared_ptr<KernelCall> kernel);
-void enqueueWait(Stream& stream, Event& event);
+void enqueueWait(Stream& stream, std::shared_ptr<Event> event);
 // Runs what is due, in an order of the schedule's, until the condition holds or nothing can run.
 CUresult drainUntil(const std::function<bool()>& condition);
 CUresult drain(Stream& stream);
 CUresult drainContext(Context& context);
 bool drainOne();
-// For calls that a capture forbids; invalidates it.
+// What goes on when a context ends: its streams are dropped, but nobody waits for ever for their events.
+void dropWork(Context& context);
+
+// --- capture
+// For calls that a capture forbids in its mode; invalidates it.
 CUresult refusedByCapture();
-CUresult refusedByCapture(Stream& stream);
+// For calls that wait for everything in the context.
+CUresult refusedByCaptureIn(const Context& context);
+// For work in a default stream, which would wait for the blocking streams, of which one captures.
+CUresult refusedByCaptureBeside(const Stream& legacy);
+CUresult refuseInCapture(const Stream& stream, const char* what);
 
 // --- launches
+CUresult setFunction(KernelCall& kernel, CUfunction handle);
 CUresult execute(const KernelCall& kernel);
-CUresult checkLaunch(const Function& function, const KernelCall& kernel);
+CUresult checkLaunch(const KernelCall& kernel);
 CUresult packParameters(const Function& function, void** parameters, void** extra, std::vector<std::uint8_t>& packed);
 int blocksPerMultiprocessor(const Function& function, const Architecture& architecture, std::uint32_t threads, std::uint64_t dynamicShared);
 
 // --- memory
-std::uint64_t allocateDevice(std::uint64_t bytes, int device, Kind kind);
 bool isPageable(std::uint64_t address);
+Pool* poolOf(CUmemoryPool handle);
+CUresult releaseDevice(std::uint64_t address);
+
 const Architecture& architectureOf(const Context& context);
-
-Function* functionOf(CUfunction handle);
-
 std::uint64_t currentCall();
 double milliseconds();
 

@@ -1,45 +1,48 @@
+// Events: records and waits are work of streams; an event outlives its handle while they are queued.
 #include "driver.h"
 
 using namespace fusor::sim;
 
 namespace {
 
-Event* eventOf(CUevent handle) {
+std::shared_ptr<Event> eventOf(CUevent handle) {
     auto found = driver().events.find(handle);
-    return found == driver().events.end() ? nullptr : found->second.get();
+    return found == driver().events.end() ? nullptr : found->second;
 }
 
-bool isAwaited(const Event& event) {
-    for (const auto& [key, stream] : driver().streams) {
-        for (const Operation& operation : stream->operations) {
-            if (operation.awaited == &event) {
-                return true;
-            }
-        }
+CUresult recordInCapture(Event& event, const Stream& stream, bool external) {
+    if (stream.capture->invalidated) {
+        return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
     }
-    return false;
+    if (external) {
+        return refuseInCapture(stream, "the record of an event outside the capture");
+    }
+    event.capture = stream.capture;
+    event.captureNodes = stream.captureLast;
+    return CUDA_SUCCESS;
 }
 
-CUresult record(CUevent handle, CUstream streamHandle) {
-    Event* event = eventOf(handle);
+CUresult record(CUevent handle, CUstream streamHandle, bool external) {
+    const std::shared_ptr<Event> event = eventOf(handle);
     Stream* stream = streamOf(streamHandle);
     if (event == nullptr || stream == nullptr || event->context != stream->context) {
         return CUDA_ERROR_INVALID_HANDLE;
     }
     if (stream->capture != nullptr) {
-        event->capture = stream->capture;
-        event->captureNodes = stream->captureLast;
-        return CUDA_SUCCESS;
+        return recordInCapture(*event, *stream, external);
     }
-    event->capture = nullptr;
-    const std::uint64_t number = ++event->recorded;
-    const CUresult result = enqueue(*stream, [event, number] {
-        event->completed = number;
-        event->milliseconds = milliseconds();
-        return CUDA_SUCCESS;
-    });
-    if (result != CUDA_SUCCESS) {
-        event->recorded--;
+    const std::uint64_t number = event->recorded + 1;
+    const CUresult result = enqueue(
+        *stream,
+        [event, number] {
+            event->completed = number;
+            event->milliseconds = milliseconds();
+            return CUDA_SUCCESS;
+        },
+        true);
+    if (result == CUDA_SUCCESS) {
+        event->recorded = number;
+        event->capture = nullptr;
     }
     return result;
 }
@@ -51,7 +54,7 @@ FUSOR_SIM_API cuEventCreate(CUevent* event, unsigned int flags) {
     if (event == nullptr || (flags & ~7u) != 0 || ((flags & CU_EVENT_INTERPROCESS) != 0 && (flags & CU_EVENT_DISABLE_TIMING) == 0)) {
         return CUDA_ERROR_INVALID_VALUE;
     }
-    auto made = std::make_unique<Event>();
+    auto made = std::make_shared<Event>();
     made->what = "event";
     made->call = currentCall();
     made->context = currentContext();
@@ -63,28 +66,23 @@ FUSOR_SIM_API cuEventCreate(CUevent* event, unsigned int flags) {
 
 FUSOR_SIM_API cuEventDestroy_v2(CUevent handle) {
     FUSOR_SIM_CALL
-    Event* event = eventOf(handle);
-    if (event == nullptr) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
-    drainUntil([event] { return event->completed == event->recorded && !isAwaited(*event); });
-    driver().events.erase(handle);
-    return CUDA_SUCCESS;
+    // Its records and the waits for it that are queued keep it until they are done.
+    return destroy(driver().events, handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 FUSOR_SIM_API cuEventRecord(CUevent event, CUstream stream) {
     FUSOR_SIM_CALL_IN_CONTEXT
-    return record(event, stream);
+    return record(event, stream, false);
 }
 
 FUSOR_SIM_API cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned int flags) {
     FUSOR_SIM_CALL_IN_CONTEXT
-    return flags > CU_EVENT_RECORD_EXTERNAL ? CUDA_ERROR_INVALID_VALUE : record(event, stream);
+    return flags > CU_EVENT_RECORD_EXTERNAL ? CUDA_ERROR_INVALID_VALUE : record(event, stream, flags == CU_EVENT_RECORD_EXTERNAL);
 }
 
 FUSOR_SIM_API cuEventSynchronize(CUevent handle) {
     FUSOR_SIM_CALL_IN_CONTEXT
-    Event* event = eventOf(handle);
+    const std::shared_ptr<Event> event = eventOf(handle);
     if (event == nullptr) {
         return CUDA_ERROR_INVALID_HANDLE;
     }
@@ -92,13 +90,13 @@ FUSOR_SIM_API cuEventSynchronize(CUevent handle) {
         event->capture->invalidated = true;
         return CUDA_ERROR_CAPTURED_EVENT;
     }
-    const CUresult result = drainUntil([event] { return event->completed == event->recorded; });
+    const CUresult result = drainUntil([&event] { return event->completed == event->recorded; });
     return result != CUDA_SUCCESS ? result : event->context->broken;
 }
 
 FUSOR_SIM_API cuEventQuery(CUevent handle) {
     FUSOR_SIM_CALL_IN_CONTEXT
-    Event* event = eventOf(handle);
+    const std::shared_ptr<Event> event = eventOf(handle);
     if (event == nullptr) {
         return CUDA_ERROR_INVALID_HANDLE;
     }
@@ -115,8 +113,8 @@ FUSOR_SIM_API cuEventQuery(CUevent handle) {
 
 FUSOR_SIM_API cuEventElapsedTime_v2(float* elapsed, CUevent startHandle, CUevent endHandle) {
     FUSOR_SIM_CALL_IN_CONTEXT
-    const Event* start = eventOf(startHandle);
-    const Event* end = eventOf(endHandle);
+    const std::shared_ptr<Event> start = eventOf(startHandle);
+    const std::shared_ptr<Event> end = eventOf(endHandle);
     if (start == nullptr || end == nullptr || start->recorded == 0 || end->recorded == 0 ||
         ((start->flags | end->flags) & CU_EVENT_DISABLE_TIMING) != 0) {
         return CUDA_ERROR_INVALID_HANDLE;

@@ -1,4 +1,4 @@
-// Capture of streams into graphs, and their launch: the nodes of a launched graph run in any order their edges allow.
+// Graphs and their launch: the nodes of a launched graph run in any order their edges allow.
 #include <algorithm>
 
 #include "driver.h"
@@ -63,18 +63,17 @@ CUresult runAll(const std::vector<Node>& nodes) {
 }
 
 CUresult setParameters(KernelCall& call, const CUDA_KERNEL_NODE_PARAMS& parameters) {
-    Function* function = functionOf(parameters.func);
-    if (function == nullptr) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
     KernelCall changed = call;
-    changed.function = function;
     changed.grid = {parameters.gridDimX, parameters.gridDimY, parameters.gridDimZ};
     changed.block = {parameters.blockDimX, parameters.blockDimY, parameters.blockDimZ};
     changed.dynamicShared = parameters.sharedMemBytes;
-    CUresult result = packParameters(*function, parameters.kernelParams, parameters.extra, changed.parameters);
+    const auto handle = parameters.func != nullptr ? parameters.func : reinterpret_cast<CUfunction>(parameters.kern);
+    CUresult result = setFunction(changed, handle);
     if (result == CUDA_SUCCESS) {
-        result = checkLaunch(*function, changed);
+        result = packParameters(*changed.function, parameters.kernelParams, parameters.extra, changed.parameters);
+    }
+    if (result == CUDA_SUCCESS) {
+        result = checkLaunch(changed);
     }
     if (result == CUDA_SUCCESS) {
         call = std::move(changed);
@@ -82,91 +81,9 @@ CUresult setParameters(KernelCall& call, const CUDA_KERNEL_NODE_PARAMS& paramete
     return result;
 }
 
+bool usesUnloaded(const Node& node) { return node.kernel != nullptr && node.kernel->module->unloaded; }
+
 }  // namespace
-
-FUSOR_SIM_API cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {
-    FUSOR_SIM_CALL_IN_CONTEXT
-    Stream* stream = streamOf(handle);
-    if (stream == nullptr) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
-    if (stream->legacy) {
-        return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    }
-    if (stream->capture != nullptr) {
-        return CUDA_ERROR_ILLEGAL_STATE;
-    }
-    auto graph = std::make_unique<Graph>();
-    graph->what = "graph";
-    graph->call = currentCall();
-    graph->context = currentContext();
-    graph->mode = mode;
-    graph->streams = {stream};
-    stream->capture = graph.get();
-    stream->captureOrigin = true;
-    stream->captureLast.clear();
-    driver().graphs[graph.get()] = std::move(graph);
-    return CUDA_SUCCESS;
-}
-
-FUSOR_SIM_API cuStreamEndCapture(CUstream handle, CUgraph* out) {
-    FUSOR_SIM_CALL_IN_CONTEXT
-    Stream* origin = streamOf(handle);
-    if (origin == nullptr || out == nullptr) {
-        return origin == nullptr ? CUDA_ERROR_INVALID_HANDLE : CUDA_ERROR_INVALID_VALUE;
-    }
-    *out = nullptr;
-    if (origin->capture == nullptr) {
-        return CUDA_ERROR_ILLEGAL_STATE;
-    }
-    Graph* graph = origin->capture;
-    if (!origin->captureOrigin) {
-        graph->invalidated = true;
-        return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
-    }
-    // Every node has to come before the origin's last one: what a forked stream did has to be joined.
-    std::vector<bool> joined(graph->nodes.size());
-    std::vector<std::size_t> open = origin->captureLast;
-    while (!open.empty()) {
-        const std::size_t node = open.back();
-        open.pop_back();
-        if (!joined[node]) {
-            joined[node] = true;
-            open.insert(open.end(), graph->nodes[node]->after.begin(), graph->nodes[node]->after.end());
-        }
-    }
-    const bool unjoined = std::find(joined.begin(), joined.end(), false) != joined.end();
-    for (Stream* stream : graph->streams) {
-        stream->capture = nullptr;
-        stream->captureOrigin = false;
-        stream->captureLast.clear();
-    }
-    graph->streams.clear();
-    for (auto& [key, event] : driver().events) {
-        if (event->capture == graph) {
-            event->capture = nullptr;
-        }
-    }
-    if (graph->invalidated || unjoined) {
-        const CUresult result = graph->invalidated ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
-        driver().graphs.erase(graph);
-        return result;
-    }
-    *out = reinterpret_cast<CUgraph>(graph);
-    return CUDA_SUCCESS;
-}
-
-FUSOR_SIM_API cuStreamIsCapturing(CUstream handle, CUstreamCaptureStatus* status) {
-    FUSOR_SIM_CALL_IN_CONTEXT
-    const Stream* stream = streamOf(handle);
-    if (stream == nullptr || status == nullptr) {
-        return stream == nullptr ? CUDA_ERROR_INVALID_HANDLE : CUDA_ERROR_INVALID_VALUE;
-    }
-    *status = stream->capture == nullptr        ? CU_STREAM_CAPTURE_STATUS_NONE
-              : stream->capture->invalidated ? CU_STREAM_CAPTURE_STATUS_INVALIDATED
-                                             : CU_STREAM_CAPTURE_STATUS_ACTIVE;
-    return CUDA_SUCCESS;
-}
 
 FUSOR_SIM_API cuGraphGetNodes(CUgraph handle, CUgraphNode* nodes, std::size_t* count) {
     FUSOR_SIM_CALL
@@ -185,11 +102,16 @@ FUSOR_SIM_API cuGraphGetNodes(CUgraph handle, CUgraphNode* nodes, std::size_t* c
 
 FUSOR_SIM_API cuGraphKernelNodeGetParams_v2(CUgraphNode handle, CUDA_KERNEL_NODE_PARAMS* parameters) {
     FUSOR_SIM_CALL
-    const Node* node = nodeOf(handle);
+    Node* node = nodeOf(handle);
     if (node == nullptr || node->kernel == nullptr || parameters == nullptr) {
         return CUDA_ERROR_INVALID_VALUE;
     }
-    const KernelCall& call = *node->kernel;
+    KernelCall& call = *node->kernel;
+    const Entry& entry = *call.function->entry;
+    call.pointers.clear();
+    for (std::uint32_t i = 0; i < entry.parameterCount; i++) {
+        call.pointers.push_back(call.parameters.data() + entry.parameters[i].offset);
+    }
     *parameters = {};
     parameters->func = reinterpret_cast<CUfunction>(call.function);
     parameters->gridDimX = call.grid.x;
@@ -199,17 +121,23 @@ FUSOR_SIM_API cuGraphKernelNodeGetParams_v2(CUgraphNode handle, CUDA_KERNEL_NODE
     parameters->blockDimY = call.block.y;
     parameters->blockDimZ = call.block.z;
     parameters->sharedMemBytes = call.dynamicShared;
+    parameters->kernelParams = call.pointers.data();
     parameters->ctx = reinterpret_cast<CUcontext>(call.function->module->context);
     return CUDA_SUCCESS;
 }
 
-FUSOR_SIM_API cuGraphInstantiateWithFlags(CUgraphExec* out, CUgraph handle, unsigned long long) {
+FUSOR_SIM_API cuGraphInstantiateWithFlags(CUgraphExec* out, CUgraph handle, unsigned long long flags) {
     FUSOR_SIM_CALL_IN_CONTEXT
     const Graph* graph = graphOf(handle);
     if (graph == nullptr || out == nullptr) {
         return CUDA_ERROR_INVALID_VALUE;
     }
-    auto exec = std::make_unique<GraphExec>();
+    constexpr unsigned long long known =
+        CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH | CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD | CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY;
+    if ((flags & ~known) != 0) {
+        return flags == CUDA_GRAPH_INSTANTIATE_FLAG_DEVICE_LAUNCH ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE;
+    }
+    auto exec = std::make_shared<GraphExec>();
     exec->what = "executable graph";
     exec->call = currentCall();
     exec->context = currentContext();
@@ -279,15 +207,19 @@ FUSOR_SIM_API cuGraphLaunch(CUgraphExec handle, CUstream streamHandle) {
     if (exec == nullptr || stream == nullptr) {
         return exec == nullptr ? CUDA_ERROR_INVALID_VALUE : CUDA_ERROR_INVALID_HANDLE;
     }
+    if (std::any_of(exec->nodes.begin(), exec->nodes.end(), usesUnloaded)) {
+        driver().report = "a graph launches a kernel of a module that was unloaded";
+        return CUDA_ERROR_INVALID_HANDLE;
+    }
     return enqueue(*stream, [nodes = exec->nodes] { return runAll(nodes); });
 }
 
 FUSOR_SIM_API cuGraphDestroy(CUgraph graph) {
     FUSOR_SIM_CALL
-    return driver().graphs.erase(graph) == 1 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    return destroy(driver().graphs, graph) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 FUSOR_SIM_API cuGraphExecDestroy(CUgraphExec exec) {
     FUSOR_SIM_CALL
-    return driver().execs.erase(exec) == 1 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    return destroy(driver().execs, exec) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }

@@ -12,6 +12,26 @@ namespace {
 
 std::uint64_t volume(const Dim& dim) { return static_cast<std::uint64_t>(dim.x) * dim.y * dim.z; }
 
+// Devices whose memory a kernel may touch. Access to a pool opens its whole device here, which is more than it does in truth.
+std::uint64_t peersOf(const Context& context) {
+    std::uint64_t peers = 0;
+    for (const int peer : context.peers) {
+        peers |= 1ull << peer;
+    }
+    const auto add = [&](const Pool& pool) {
+        if (pool.device != context.device && pool.access.count(context.device) == 1) {
+            peers |= 1ull << pool.device;
+        }
+    };
+    for (const auto& [key, pool] : driver().pools) {
+        add(*pool);
+    }
+    for (const Device& device : driver().devices) {
+        add(*device.standardPool);
+    }
+    return peers;
+}
+
 std::uintptr_t key(void** at) { return reinterpret_cast<std::uintptr_t>(*at); }
 
 CUresult resultOf(FaultKind kind) {
@@ -29,29 +49,27 @@ CUresult resultOf(FaultKind kind) {
 
 CUresult launch(CUfunction handle, Dim grid, Dim block, Dim cluster, unsigned shared, bool cooperative, CUstream streamHandle, void** parameters,
                 void** extra) {
-    Function* function = functionOf(handle);
     Stream* stream = streamOf(streamHandle);
-    if (function == nullptr || stream == nullptr) {
+    auto call = std::make_shared<KernelCall>();
+    if (stream == nullptr || setFunction(*call, handle) != CUDA_SUCCESS) {
         return CUDA_ERROR_INVALID_HANDLE;
     }
-    if (function->module->context != stream->context) {
+    if (call->module->context != stream->context) {
         return CUDA_ERROR_INVALID_CONTEXT;
     }
-    const auto& required = function->entry->requiredCluster;
+    const auto& required = call->function->entry->requiredCluster;
     if (cluster.x == 0) {
         cluster = required[0] > 0 ? Dim{required[0], required[1], required[2]} : Dim{1, 1, 1};
     }
-    auto call = std::make_shared<KernelCall>();
-    call->function = function;
     call->grid = grid;
     call->block = block;
     call->cluster = cluster;
     call->dynamicShared = shared;
     call->cooperative = cooperative;
-    if (const CUresult result = checkLaunch(*function, *call); result != CUDA_SUCCESS) {
+    if (const CUresult result = checkLaunch(*call); result != CUDA_SUCCESS) {
         return result;
     }
-    if (const CUresult result = packParameters(*function, parameters, extra, call->parameters); result != CUDA_SUCCESS) {
+    if (const CUresult result = packParameters(*call->function, parameters, extra, call->parameters); result != CUDA_SUCCESS) {
         return result;
     }
     return enqueueKernel(*stream, std::move(call));
@@ -94,7 +112,17 @@ CUresult packParameters(const Function& function, void** parameters, void** extr
     return CUDA_SUCCESS;
 }
 
-CUresult checkLaunch(const Function& function, const KernelCall& call) {
+CUresult setFunction(KernelCall& call, CUfunction handle) {
+    call.function = functionOf(handle);
+    if (call.function == nullptr) {
+        return CUDA_ERROR_INVALID_HANDLE;
+    }
+    call.module = call.function->module->shared_from_this();
+    return CUDA_SUCCESS;
+}
+
+CUresult checkLaunch(const KernelCall& call) {
+    const Function& function = *call.function;
     const Architecture& architecture = architectureOf(*function.module->context);
     const Entry& entry = *function.entry;
     const std::uint64_t threads = volume(call.block);
@@ -109,9 +137,7 @@ CUresult checkLaunch(const Function& function, const KernelCall& call) {
     if (entry.maximumThreads > 0 && threads > entry.maximumThreads) {
         return CUDA_ERROR_INVALID_VALUE;
     }
-    if (static_cast<int>(call.dynamicShared) > function.mostDynamicShared ||
-        static_cast<int>(call.dynamicShared + entry.sharedBytes) > architecture.sharedPerBlockOptIn ||
-        (function.mostDynamicShared <= kSharedPerBlock && call.dynamicShared + entry.sharedBytes > kSharedPerBlock)) {
+    if (call.dynamicShared > static_cast<std::uint32_t>(function.settings.mostDynamicShared)) {
         return CUDA_ERROR_INVALID_VALUE;
     }
     const int resident = blocksPerMultiprocessor(function, architecture, static_cast<std::uint32_t>(threads), call.dynamicShared);
@@ -126,7 +152,7 @@ CUresult checkLaunch(const Function& function, const KernelCall& call) {
         if (architecture.major < 9) {
             return CUDA_ERROR_NOT_SUPPORTED;
         }
-        if (cluster == 0 || cluster > static_cast<std::uint64_t>(function.nonPortableCluster ? kLargestCluster : kPortableCluster)) {
+        if (cluster == 0 || cluster > static_cast<std::uint64_t>(function.settings.nonPortableCluster ? kLargestCluster : kPortableCluster)) {
             return CUDA_ERROR_INVALID_CLUSTER_SIZE;
         }
         if (call.grid.x % call.cluster.x != 0 || call.grid.y % call.cluster.y != 0 || call.grid.z % call.cluster.z != 0) {
@@ -143,8 +169,12 @@ CUresult checkLaunch(const Function& function, const KernelCall& call) {
 CUresult execute(const KernelCall& call) {
     const Function& function = *call.function;
     const Context& context = *function.module->context;
+    if (call.module->unloaded) {
+        driver().report = std::string("the module of ") + function.entry->name + " was unloaded before its launch ran";
+        return CUDA_ERROR_LAUNCH_FAILED;
+    }
     Launch launch{};
-    launch.module = function.module->code;
+    launch.module = function.module->code->module;
     launch.entry = function.entry;
     launch.parameters = call.parameters.data();
     launch.variables = function.module->variables.data();
@@ -154,9 +184,7 @@ CUresult execute(const KernelCall& call) {
     launch.dynamicSharedBytes = call.dynamicShared;
     launch.cooperative = call.cooperative;
     launch.device = context.device;
-    for (const int peer : context.peers) {
-        launch.peers |= 1ull << peer;
-    }
+    launch.peers = peersOf(context);
     Schedule schedule = driver().schedule;
     schedule.seed = driver().random() | 1;
     const Fault fault = run(launch, schedule);

@@ -120,7 +120,7 @@ FUSOR_SIM_API cuOccupancyMaxPotentialClusterSize(int* size, CUfunction handle, c
     if (function == nullptr || size == nullptr || config == nullptr) {
         return function == nullptr ? CUDA_ERROR_INVALID_HANDLE : CUDA_ERROR_INVALID_VALUE;
     }
-    for (int candidate = function->nonPortableCluster ? kLargestCluster : kPortableCluster; candidate > 0; candidate /= 2) {
+    for (int candidate = function->settings.nonPortableCluster ? kLargestCluster : kPortableCluster; candidate > 0; candidate /= 2) {
         int count = 0;
         if (const CUresult result = clusters(*function, *config, static_cast<std::uint64_t>(candidate), count); result != CUDA_SUCCESS) {
             return result;
