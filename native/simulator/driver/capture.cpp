@@ -24,7 +24,8 @@ bool isJoined(const Graph& graph, const Stream& origin) {
     return std::find(joined.begin(), joined.end(), false) == joined.end();
 }
 
-void endCapture(Graph& graph) {
+// The streams are free again.
+void release(Graph& graph) {
     for (Stream* stream : graph.streams) {
         stream->capture = nullptr;
         stream->captureOrigin = false;
@@ -76,6 +77,21 @@ CUresult refusedByCaptureBeside(const Stream& legacy) {
         }
     }
     return result;
+}
+
+void abandonCapture(Stream& stream) {
+    Graph* graph = stream.capture;
+    if (graph == nullptr) {
+        return;
+    }
+    if (stream.captureOrigin) {
+        release(*graph);
+        destroy(driver().graphs, graph);
+    } else {
+        graph->invalidated = true;
+        graph->streams.erase(&stream);
+        stream.capture = nullptr;
+    }
 }
 
 CUresult refuseInCapture(const Stream& stream, const char* what) {
@@ -133,7 +149,7 @@ FUSOR_SIM_API cuStreamEndCapture(CUstream handle, CUgraph* out) {
     const CUresult result = graph->invalidated            ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
                             : !isJoined(*graph, *origin) ? CUDA_ERROR_STREAM_CAPTURE_UNJOINED
                                                          : CUDA_SUCCESS;
-    endCapture(*graph);
+    release(*graph);
     if (result != CUDA_SUCCESS) {
         destroy(driver().graphs, graph);
         return result;

@@ -316,6 +316,8 @@ CUresult refusedByCapture();
 CUresult refusedByCaptureIn(const Context& context);
 // For work in a default stream, which would wait for the blocking streams, of which one captures.
 CUresult refusedByCaptureBeside(const Stream& legacy);
+// For a stream that ends.
+void abandonCapture(Stream& stream);
 CUresult refuseInCapture(const Stream& stream, const char* what);
 
 // --- launches

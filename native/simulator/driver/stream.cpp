@@ -97,10 +97,7 @@ FUSOR_SIM_API cuStreamDestroy_v2(CUstream handle) {
         return CUDA_ERROR_INVALID_HANDLE;
     }
     const std::shared_ptr<Stream> stream = found->second;
-    if (stream->capture != nullptr) {
-        stream->capture->invalidated = true;
-        stream->capture->streams.erase(stream.get());
-    }
+    abandonCapture(*stream);
     // The handle is gone at once; the device does what was queued in its own time.
     if (!stream->operations.empty()) {
         stream->context->closing.push_back(stream);
