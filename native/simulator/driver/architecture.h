@@ -2,7 +2,6 @@
 // Capability") and the data sheets of one product each.
 #pragma once
 
-#include <cstdint>
 #include <string_view>
 
 namespace fusor::sim {
@@ -21,7 +20,6 @@ struct Architecture {
     int memoryBusBits;
     int memoryClockKilohertz;
     int clockKilohertz;
-    std::uint64_t memoryBytes;
 };
 
 constexpr int kRegistersPerMultiprocessor = 65536;
@@ -32,13 +30,13 @@ constexpr int kPortableCluster = 8;
 constexpr int kLargestCluster = 16;
 
 constexpr Architecture kArchitectures[] = {
-    {"sm_75", "Simulated T4", 7, 5, 40, 1024, 16, 64 << 10, 64 << 10, 0, 4 << 20, 256, 5001000, 1590000, 16ull << 30},
-    {"sm_80", "Simulated A100", 8, 0, 108, 2048, 32, 164 << 10, 163 << 10, 1 << 10, 40 << 20, 5120, 1215000, 1410000, 40ull << 30},
-    {"sm_86", "Simulated A40", 8, 6, 84, 1536, 16, 100 << 10, 99 << 10, 1 << 10, 6 << 20, 384, 7251000, 1740000, 48ull << 30},
-    {"sm_89", "Simulated L40S", 8, 9, 142, 1536, 24, 100 << 10, 99 << 10, 1 << 10, 96 << 20, 384, 9001000, 2520000, 48ull << 30},
-    {"sm_90", "Simulated H200", 9, 0, 132, 2048, 32, 228 << 10, 227 << 10, 1 << 10, 50 << 20, 6144, 3201000, 1980000, 141ull << 30},
-    {"sm_100", "Simulated B200", 10, 0, 148, 2048, 32, 228 << 10, 227 << 10, 1 << 10, 126 << 20, 8192, 3996000, 1965000, 180ull << 30},
-    {"sm_120", "Simulated RTX 5090", 12, 0, 170, 1536, 24, 100 << 10, 99 << 10, 1 << 10, 96 << 20, 512, 14001000, 2407000, 32ull << 30},
+    {"sm_75", "Simulated T4", 7, 5, 40, 1024, 16, 64 << 10, 64 << 10, 0, 4 << 20, 256, 5001000, 1590000},
+    {"sm_80", "Simulated A100", 8, 0, 108, 2048, 32, 164 << 10, 163 << 10, 1 << 10, 40 << 20, 5120, 1215000, 1410000},
+    {"sm_86", "Simulated A40", 8, 6, 84, 1536, 16, 100 << 10, 99 << 10, 1 << 10, 6 << 20, 384, 7251000, 1740000},
+    {"sm_89", "Simulated L40S", 8, 9, 142, 1536, 24, 100 << 10, 99 << 10, 1 << 10, 96 << 20, 384, 9001000, 2520000},
+    {"sm_90", "Simulated H200", 9, 0, 132, 2048, 32, 228 << 10, 227 << 10, 1 << 10, 50 << 20, 6144, 3201000, 1980000},
+    {"sm_100", "Simulated B200", 10, 0, 148, 2048, 32, 228 << 10, 227 << 10, 1 << 10, 126 << 20, 8192, 3996000, 1965000},
+    {"sm_120", "Simulated RTX 5090", 12, 0, 170, 1536, 24, 100 << 10, 99 << 10, 1 << 10, 96 << 20, 512, 14001000, 2407000},
 };
 
 // Null for a name that is not in the table.

@@ -2,8 +2,13 @@ package dev.fusor.simulator;
 
 import dev.fusor.bindings.cuda.CUlaunchConfig_st;
 import dev.fusor.bindings.cuda.LibCuda;
+import dev.fusor.simulator.NativeBuild.Variant;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -142,6 +147,44 @@ class LaunchLimitsTest {
             Cuda.check("occupancy",
                     LibCuda.cuOccupancyMaxActiveBlocksPerMultiprocessor(count, store, threads, shared));
             assertThat(count.get(JAVA_INT, 0)).isEqualTo(blocks);
+        }
+    }
+
+    /** A module that says it takes so many registers. */
+    private static MemorySegment withRegisters(Cuda cuda, Path folder, int registers) throws IOException {
+        byte[] ptx = TestPtx.store();
+        Path module = NativeBuild.module(ptx, "store", Variant.PLAIN);
+        Files.copy(module, folder.resolve(module.getFileName()));
+        Files.writeString(folder.resolve(module.getFileName().toString().replace(".so", ".resources")),
+                "entry store registers %d shared 0 stack 0\n".formatted(registers));
+        Simulator.modules(folder);
+        return TestPtx.load(cuda, ptx);
+    }
+
+    @Test
+    void registersAreGivenToWarpsInEachQuarterOfAMultiprocessor(@TempDir Path folder) throws IOException {
+        try (Cuda cuda = new Cuda()) {
+            MemorySegment store = withRegisters(cuda, folder, 40);
+            MemorySegment count = cuda.arena().allocate(JAVA_INT);
+            // 1280 registers a warp: 12 warps in each quarter of 16384, 48 together, 16 blocks of 3; undivided it were 51 and 17.
+            Cuda.check("occupancy", LibCuda.cuOccupancyMaxActiveBlocksPerMultiprocessor(count, store, 96, 0));
+            assertThat(count.get(JAVA_INT, 0)).isEqualTo(16);
+        }
+    }
+
+    @Test
+    void aBlockWhoseRegistersNoMultiprocessorHasIsRefused(@TempDir Path folder) throws IOException {
+        try (Cuda cuda = new Cuda()) {
+            MemorySegment store = withRegisters(cuda, folder, 255);
+            MemorySegment value = cuda.arena().allocate(JAVA_INT);
+            Cuda.check("attribute", LibCuda.cuFuncGetAttribute(value, LibCuda.CU_FUNC_ATTRIBUTE_NUM_REGS(), store));
+            assertThat(value.get(JAVA_INT, 0)).isEqualTo(255);
+            Cuda.check("attribute",
+                    LibCuda.cuFuncGetAttribute(value, LibCuda.CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK(), store));
+            assertThat(value.get(JAVA_INT, 0)).isEqualTo(256);
+            assertThat(launch(cuda, store, 1, 1, 1, 256, 1, 1, 0)).isEqualTo("CUDA_SUCCESS");
+            assertThat(launch(cuda, store, 1, 1, 1, 257, 1, 1, 0)).isEqualTo("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES");
+            cuda.recover();
         }
     }
 
