@@ -94,9 +94,9 @@ public final class Merger implements AutoCloseable {
         List<CheckpointWriter.Spec> specs = plan.tensors().stream()
                 .map(tensor -> new CheckpointWriter.Spec(tensor.name(), tensor.outDtype(), tensor.shape())).toList();
         Checkpoint donor = checkpoints.get(plan.donor());
-        try (CheckpointWriter writer = CheckpointWriter
-                .create(output, specs, options.shardBytes(), donor.metadata(), options.overwrite());
-                AbortOnExit _ = new AbortOnExit(writer)) {
+        try (AbortOnExit abort = new AbortOnExit();
+                CheckpointWriter writer = abort.open(() -> CheckpointWriter
+                        .create(output, specs, options.shardBytes(), donor.metadata(), options.overwrite()))) {
             for (TensorPlan tensor : plan.tensors()) {
                 merge(tensor, writer);
             }
