@@ -4,11 +4,19 @@ import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import java.lang.foreign.AddressLayout;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
 
 import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.assignableTo;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackage;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.name;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
@@ -55,7 +63,17 @@ class ArchitectureTest {
     @ArchTest
     static final ArchRule ONLY_THE_CUDA_DEVICE_USES_BINDINGS = noClasses().that()
             .resideOutsideOfPackages("dev.fusor.device.cuda..", "dev.fusor.bindings..").should()
-            .dependOnClassesThat(resideInAPackage("dev.fusor.bindings..")).allowEmptyShould(true);
+            .dependOnClassesThat(resideInAPackage("dev.fusor.bindings.."));
+
+    /** The compiler's lint for these is off: it would warn at every line of the generated bindings. */
+    @ArchTest
+    static final ArchRule WHAT_CAN_CRASH_THE_JVM_IS_CALLED_IN_THREE_PLACES = noClasses().that()
+            .resideOutsideOfPackages("dev.fusor.device.cuda..", "dev.fusor.bindings..").and()
+            .resideOutsideOfPackage("dev.fusor.checkpoint..").should()
+            .callMethodWhere(target(owner(assignableTo(MemorySegment.class))).and(target(name("reinterpret")))
+                    .or(target(owner(assignableTo(Linker.class))))
+                    .or(target(owner(assignableTo(SymbolLookup.class))))
+                    .or(target(owner(assignableTo(AddressLayout.class))).and(target(name("withTargetLayout")))));
 
     @ArchTest
     static final ArchRule ONLY_THE_COMMAND_LINE_USES_PICOCLI = noClasses().that()

@@ -1,13 +1,13 @@
 package dev.fusor.cli;
 
 import com.fasterxml.jackson.core.json.PackageVersion;
+import dev.fusor.device.cuda.CudaDriver;
+import dev.fusor.device.cuda.CudaSupport;
 import dev.fusor.merge.Merger;
 import dev.fusor.simd.Lanes;
 import dev.fusor.simd.Specialised;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.lang.foreign.Arena;
-import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -100,19 +100,9 @@ final class DoctorCommand implements Callable<Integer> {
                         "plain loops give the same bits, more slowly; run java with --add-modules jdk.incubator.vector and without -Dfusor.plain=true");
     }
 
-    @SuppressWarnings("restricted") // Loading a library by name is; this one is the driver's own.
     private static Finding cuda() {
-        String library = System.getProperty("os.name").startsWith("Windows") ? "nvcuda.dll" : "libcuda.so.1";
-        String note = "; this version computes on the CPU";
-        try (Arena arena = Arena.ofConfined()) {
-            SymbolLookup.libraryLookup(library, arena);
-            return new Finding("cuda", false, "the driver's " + library + " is there" + note);
-        } catch (IllegalArgumentException e) {
-            return new Finding("cuda", false, "there is no NVIDIA driver (" + library + ")" + note);
-        } catch (IllegalCallerException e) {
-            return new Finding("cuda", false,
-                    "not looked for: run java with --enable-native-access=ALL-UNNAMED" + note);
-        }
+        CudaSupport support = CudaDriver.probe();
+        return new Finding("cuda", support instanceof CudaSupport.Ready, support.describe());
     }
 
     private static boolean isThere(String className) {
