@@ -17,8 +17,11 @@ public final class CudaException extends RuntimeException {
             LibCuda.CUDA_ERROR_CONTEXT_IS_DESTROYED(), LibCuda.CUDA_ERROR_DEINITIALIZED(),
             LibCuda.CUDA_ERROR_UNKNOWN());
 
+    /** The driver's function. */
     private final String function;
+    /** The name of what it returned. */
     private final String result;
+    /** And its number. */
     private final int code;
 
     CudaException(String function, String result, int code, String doing) {
