@@ -337,7 +337,7 @@ class WeightedSumTest {
     }
 
     /** The Javadoc, one element at a time. */
-    private static Tensor define(Tensor base, List<Tensor> models, double[] weights, double divisor, Tensor out) {
+    static Tensor define(Tensor base, List<Tensor> models, double[] weights, double divisor, Tensor out) {
         boolean wide = out.dtype() == DType.F64 || base != null && base.dtype() == DType.F64
                 || models.stream().anyMatch(model -> model.dtype() == DType.F64);
         Tensor wanted = Tensor.of(Tensors.zeros(out.dtype(), out.elements()).data(), out.dtype(),
