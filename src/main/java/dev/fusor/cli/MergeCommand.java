@@ -26,6 +26,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -48,7 +49,7 @@ final class MergeCommand implements Callable<Integer> {
     @Parameters(index = "1", paramLabel = "OUT_DIR", description = "The folder to make.")
     private Path output;
 
-    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "auto", description = "Where to compute: auto or cpu (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "auto", description = "Where to compute: auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}, which is cpu).")
     private String device;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per processor).")
@@ -85,11 +86,7 @@ final class MergeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, RecipeException, MergeException {
-        if (!device.equals("auto") && !device.equals("cpu")) {
-            throw new MergeException(
-                    "--device " + device
-                            + " is not there: this version computes on the CPU; give --device cpu or auto");
-        }
+        OptionalInt cuda = Devices.parse(device);
         if (threads != null && threads < 1) {
             throw new MergeException("--threads is 1 or more, got " + threads);
         }
@@ -105,7 +102,7 @@ final class MergeCommand implements Callable<Integer> {
             MergePlan plan = Planner.plan(recipe, models, new PlanOptions(cutEmbeddings));
             int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
             return merge(plan, recipe, checkpoints,
-                    new MergeOptions(count, reading, maxMemory, shardSize, overwrite, hash, failOnNan));
+                    new MergeOptions(count, cuda, reading, maxMemory, shardSize, overwrite, hash, failOnNan));
         } finally {
             for (Checkpoint checkpoint : checkpoints) {
                 checkpoint.close();

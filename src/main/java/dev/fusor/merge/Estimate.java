@@ -12,9 +12,10 @@ import java.util.List;
  * @param bytesToRead bytes of input tensors, each counted once
  * @param bytesToWrite bytes of output tensors
  * @param tileElements elements of one range, chosen to keep to the memory
+ * @param inputs tensors that one is made of at most
  * @param memory bytes of memory other than mapped files: the JVM with its full heap, and the buffers
  */
-public record Estimate(long bytesToRead, long bytesToWrite, int tileElements, long memory) {
+public record Estimate(long bytesToRead, long bytesToWrite, int tileElements, int inputs, long memory) {
     /** Elements of a range where memory is no matter: 512 KiB of a 16-bit type, still in the second-level cache. */
     private static final int LARGEST_TILE = 1 << 18;
 
@@ -56,7 +57,7 @@ public record Estimate(long bytesToRead, long bytesToWrite, int tileElements, lo
                             .formatted(options.maxMemory(), Runtime.getRuntime().maxMemory(), options.threads(),
                                     memory));
         }
-        return new Estimate(read, write, tile, memory);
+        return new Estimate(read, write, tile, inputs, memory);
     }
 
     private static long buffers(int tile, int inputs, MergeOptions options) {

@@ -43,16 +43,21 @@ final class FileSource implements TensorSource {
         if (range.source != this || range.from != from || range.count != count) {
             MemorySegment room = range.room(entry.dtype().byteSize(count));
             range.source = null;
-            try {
-                checkpoint.read(entry, entry.dtype().byteSize(from), room);
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+            read(from, room);
             range.source = this;
             range.from = from;
             range.count = count;
         }
         return Tensor.of(range.room(entry.dtype().byteSize(count)), entry.dtype(), Shape.of(count));
+    }
+
+    /** Reads elements from one on, as many as there is room for. */
+    void read(long from, MemorySegment room) {
+        try {
+            checkpoint.read(entry, entry.dtype().byteSize(from), room);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** The buffers of all threads; they grow to the largest range and live until they are closed. */

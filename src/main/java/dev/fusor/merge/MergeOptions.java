@@ -1,9 +1,12 @@
 package dev.fusor.merge;
 
+import java.util.OptionalInt;
+
 /**
  * How a merge is carried out. None of it changes the result.
  *
  * @param threads threads that compute, 1 or more
+ * @param cuda the CUDA device that weighted sums are computed on, or nothing to compute on the processor alone
  * @param reading how inputs are read
  * @param maxMemory bytes of memory, other than mapped files, that the process may take
  * @param shardBytes the size in bytes at which a new output file is begun
@@ -11,7 +14,8 @@ package dev.fusor.merge;
  * @param hash whether the manifest gets a SHA-256 of every input and output file
  * @param failOnNan whether a NaN or infinity in an input or in the output ends the merge
  */
-public record MergeOptions(int threads, Reading reading, long maxMemory, long shardBytes, boolean overwrite,
+public record MergeOptions(int threads, OptionalInt cuda, Reading reading, long maxMemory, long shardBytes,
+        boolean overwrite,
         boolean hash, boolean failOnNan) {
     /** Memory a merge keeps to unless told otherwise: 300 MB. */
     public static final long STANDARD_MEMORY = 300_000_000L;
@@ -31,7 +35,8 @@ public record MergeOptions(int threads, Reading reading, long maxMemory, long sh
 
     /** {@return the options of a plain merge on all processors} */
     public static MergeOptions standard() {
-        return new MergeOptions(Runtime.getRuntime().availableProcessors(), Reading.AUTO, STANDARD_MEMORY,
+        return new MergeOptions(Runtime.getRuntime().availableProcessors(), OptionalInt.empty(), Reading.AUTO,
+                STANDARD_MEMORY,
                 STANDARD_SHARD, false, false, false);
     }
 }

@@ -4,10 +4,12 @@ import dev.fusor.checkpoint.Checkpoint;
 import dev.fusor.checkpoint.CheckpointWriter;
 import dev.fusor.checkpoint.TensorEntry;
 import dev.fusor.device.CpuDevice;
+import dev.fusor.device.cuda.CudaException;
 import dev.fusor.merge.MergeReport.TensorHealth;
 import dev.fusor.method.MergeInputs;
 import dev.fusor.method.MergeMethods;
 import dev.fusor.method.RangeMerge;
+import dev.fusor.method.WeightedRanges;
 import dev.fusor.recipe.MergePlan;
 import dev.fusor.recipe.TensorInput;
 import dev.fusor.recipe.TensorPlan;
@@ -26,9 +28,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Carries out a merge plan on the CPU: tensor by tensor, each in ranges that the threads share out. A range is merged into
+ * Carries out a merge plan, on the CPU or, where it is told so, weighted sums on a CUDA device: tensor by tensor, each in ranges that the threads share out. A range is merged into
  * a buffer of its thread and written to its place; nothing larger than a range is ever held.
  */
 public final class Merger implements AutoCloseable {
@@ -97,20 +100,36 @@ public final class Merger implements AutoCloseable {
         try (AbortOnExit abort = new AbortOnExit();
                 CheckpointWriter writer = abort.open(() -> CheckpointWriter
                         .create(output, specs, options.shardBytes(), donor.metadata(), options.overwrite()))) {
-            for (TensorPlan tensor : plan.tensors()) {
-                merge(tensor, writer);
-            }
+            mergeAll(writer);
             Companions.copy(donor, plan, writer.staging());
             new Manifest(plan, checkpoints, options, health).write(writer, recipe);
             writer.commit();
         } catch (UncheckedIOException e) {
             throw e.getCause();
+        } catch (CudaException e) {
+            throw new MergeException("the merge was given up: %s; --device cpu merges to the same bits"
+                    .formatted(e.getMessage()));
         }
         return new MergeReport(estimate.bytesToRead(), estimate.bytesToWrite(), (System.nanoTime() - start) / 1e9,
                 warnings);
     }
 
-    private void merge(TensorPlan tensor, CheckpointWriter writer) throws MergeException {
+    private void mergeAll(CheckpointWriter writer) throws MergeException {
+        if (options.cuda().isEmpty()) {
+            for (TensorPlan tensor : plan.tensors()) {
+                merge(tensor, writer, null);
+            }
+            return;
+        }
+        try (CudaRanges cuda = new CudaRanges(options.cuda().getAsInt(), device, estimate.inputs(),
+                options.maxMemory() - estimate.memory())) {
+            for (TensorPlan tensor : plan.tensors()) {
+                merge(tensor, writer, cuda);
+            }
+        }
+    }
+
+    private void merge(TensorPlan tensor, CheckpointWriter writer, CudaRanges cuda) throws MergeException {
         List<TensorSource> inputs = new ArrayList<>();
         for (TensorInput input : tensor.inputs()) {
             inputs.add(source(input, tensor.shape(), inputs.size()));
@@ -120,7 +139,11 @@ public final class Merger implements AutoCloseable {
             ranges.run(ranges::carry);
         } else {
             RangeMerge method = method(tensor, inputs);
-            ranges.run((from, out) -> method.merge(from, out));
+            if (cuda != null && method instanceof WeightedRanges sum && CudaRanges.takes(sum, tensor.outDtype())) {
+                ranges.run(cuda, sum);
+            } else {
+                ranges.run(method);
+            }
         }
         TensorHealth found = ranges.health();
         if (found.any()) {
@@ -168,6 +191,7 @@ public final class Merger implements AutoCloseable {
         private final List<TensorSource> inputs;
         private final CheckpointWriter writer;
         private final NonFinite[] inputHealth;
+        private final AtomicLong bytesDone = new AtomicLong();
         private NonFinite outputHealth = NonFinite.NONE;
 
         Ranges(TensorPlan tensor, List<TensorSource> inputs, CheckpointWriter writer) {
@@ -192,15 +216,40 @@ public final class Merger implements AutoCloseable {
                 long bytes = tensor.outDtype().byteSize(count);
                 Tensor out = Tensor.of(outputBuffer.get().asSlice(0, bytes), tensor.outDtype(), Shape.of(count));
                 merge.merge(from, out);
-                count(from, count, out);
-                try {
-                    writer.write(tensor.name(), tensor.outDtype().byteSize(from), out.data());
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-                long read = inputs.stream().mapToLong(input -> input.dtype().byteSize(count)).sum();
-                progress.advanced(read + bytes);
+                finish(from, inputs.stream().map(input -> input.slice(from, count)).toList(), out);
             });
+        }
+
+        void run(CudaRanges cuda, WeightedRanges sum) {
+            List<TensorSource> order = sum.inputs();
+            while (!cuda.run(sum, tensor.shape().elements(), tensor.outDtype(), (from, slices, out) -> finish(from,
+                    inputs.stream().map(input -> slices.get(order.indexOf(input))).toList(), out))) {
+                forget();
+            }
+        }
+
+        /** As if nothing had been done: it will be done again. */
+        private void forget() {
+            Arrays.fill(inputHealth, NonFinite.NONE);
+            outputHealth = NonFinite.NONE;
+            progress.advanced(-bytesDone.getAndSet(0));
+        }
+
+        private void finish(long from, List<Tensor> slices, Tensor out) {
+            if (out.dtype().isArithmetic()) {
+                count(slices, out);
+            }
+            try {
+                writer.write(tensor.name(), tensor.outDtype().byteSize(from), out.data());
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+            long bytes = out.data().byteSize();
+            for (Tensor slice : slices) {
+                bytes += slice.data().byteSize();
+            }
+            bytesDone.addAndGet(bytes);
+            progress.advanced(bytes);
         }
 
         void carry(long from, Tensor out) {
@@ -218,14 +267,8 @@ public final class Merger implements AutoCloseable {
             out.data().copyFrom(first.data());
         }
 
-        private void count(long from, long count, Tensor out) {
-            if (!out.dtype().isArithmetic()) {
-                return;
-            }
-            NonFinite[] found = new NonFinite[inputs.size()];
-            for (int i = 0; i < found.length; i++) {
-                found[i] = NonFinite.count(inputs.get(i).slice(from, count));
-            }
+        private void count(List<Tensor> slices, Tensor out) {
+            NonFinite[] found = slices.stream().map(NonFinite::count).toArray(NonFinite[]::new);
             NonFinite result = NonFinite.count(out);
             synchronized (this) {
                 for (int i = 0; i < found.length; i++) {

@@ -9,7 +9,7 @@ public interface Progress {
     /**
      * Some more work is done.
      *
-     * @param bytes read from inputs plus written to the output since the last call
+     * @param bytes read from inputs plus written to the output since the last call; negative for what has to be done again
      */
     void advanced(long bytes);
 }

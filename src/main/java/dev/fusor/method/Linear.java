@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.arithmetic.WeightedSum;
 import dev.fusor.device.CpuDevice;
 import java.util.List;
 
@@ -26,8 +25,6 @@ public final class Linear implements MergeMethod {
     @Override
     public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
         double[] weights = inputs.values("weight");
-        double divisor = inputs.divisor(weights);
-        WeightedSum sum = WeightedSum.on(RangeMerge.HERE);
-        return (from, out) -> sum.sum(inputs.slices(from, out.elements()), weights, divisor, out);
+        return new WeightedRanges(null, inputs.models(), weights, inputs.divisor(weights));
     }
 }

@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.arithmetic.WeightedSum;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.reduce.Reduction;
@@ -45,12 +44,10 @@ public final class Slerp implements MergeMethod {
 
     @Override
     public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
-        double[] weights = weights(inputs.base(), inputs.models().getFirst(), inputs.value("t"), Reduction.on(device));
-        WeightedSum sum = WeightedSum.on(RangeMerge.HERE);
-        return (from, out) -> sum.sum(
-                List.of(inputs.baseSlice(from, out.elements()), inputs.slices(from, out.elements()).getFirst()),
-                weights, 1,
-                out);
+        TensorSource base = inputs.base();
+        TensorSource other = inputs.models().getFirst();
+        return new WeightedRanges(null, List.of(base, other),
+                weights(base, other, inputs.value("t"), Reduction.on(device)), 1);
     }
 
     /** The weights of both ends, from float64 reductions by functions that are the same on every machine. */

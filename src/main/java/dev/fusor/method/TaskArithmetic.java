@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.arithmetic.WeightedSum;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
 import java.util.Arrays;
@@ -35,12 +34,8 @@ public final class TaskArithmetic implements MergeMethod {
     @Override
     public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
         double[] weights = inputs.values("weight");
-        double divisor = inputs.divisor(weights);
         double lambda = inputs.value("lambda");
         double[] scaled = Arrays.stream(weights).map(weight -> lambda * weight).toArray();
-        WeightedSum sum = WeightedSum.on(RangeMerge.HERE);
-        return (from, out) -> sum.sum(inputs.baseSlice(from, out.elements()), inputs.slices(from, out.elements()),
-                scaled,
-                divisor, out);
+        return new WeightedRanges(inputs.base(), inputs.models(), scaled, inputs.divisor(weights));
     }
 }

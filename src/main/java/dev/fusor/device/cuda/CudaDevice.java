@@ -111,12 +111,23 @@ public final class CudaDevice implements AutoCloseable {
 
     /** Makes the context current on the calling thread. */
     void enter() {
-        if (closed) {
-            throw new IllegalStateException("the device cuda:" + info.ordinal() + " is closed");
-        }
+        checkOpen();
         int result = LibCuda.cuCtxSetCurrent(context);
         if (result != LibCuda.CUDA_SUCCESS()) {
             throw Api.failure(result, "cuCtxSetCurrent", "entering the context of cuda:" + info.ordinal());
+        }
+    }
+
+    /** The same before something is given back. */
+    void enterToRelease() {
+        checkOpen();
+        Api.release("cuCtxSetCurrent", () -> "entering the context of cuda:" + info.ordinal(),
+                () -> LibCuda.cuCtxSetCurrent(context));
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("the device cuda:" + info.ordinal() + " is closed");
         }
     }
 
@@ -195,7 +206,7 @@ public final class CudaDevice implements AutoCloseable {
         if (closed) {
             return;
         }
-        enter();
+        enterToRelease();
         closed = true;
         RuntimeException failure = null;
         for (Runnable step : cleanup) {

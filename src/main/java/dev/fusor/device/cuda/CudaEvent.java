@@ -83,7 +83,7 @@ public final class CudaEvent implements AutoCloseable {
     /** Destroys the event; what waits for it waits on. */
     @Override
     public void close() {
-        device.enter();
+        device.enterToRelease();
         Api.release("cuEventDestroy_v2", () -> "closing an event", () -> LibCuda.cuEventDestroy_v2(handle));
     }
 }

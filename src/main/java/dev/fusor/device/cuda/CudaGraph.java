@@ -56,7 +56,7 @@ public final class CudaGraph implements AutoCloseable {
     /** Frees it; launches under way are finished. */
     @Override
     public void close() {
-        device.enter();
+        device.enterToRelease();
         Api.release("cuGraphExecDestroy", () -> "closing a graph", () -> LibCuda.cuGraphExecDestroy(executable));
     }
 }

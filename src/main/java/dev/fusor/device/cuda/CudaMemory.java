@@ -103,7 +103,7 @@ public final class CudaMemory implements AutoCloseable {
         if (closed || segment.byteSize() == 0) {
             return;
         }
-        stream.device().enter();
+        stream.device().enterToRelease();
         closed = true;
         Api.release("cuMemFreeAsync", () -> "freeing " + segment.byteSize() + " bytes",
                 () -> LibCuda.cuMemFreeAsync(segment.address(), stream.handle()));

@@ -184,7 +184,7 @@ public final class CudaStream implements AutoCloseable {
     @Override
     public void close() {
         if (own) {
-            device.enter();
+            device.enterToRelease();
             Api.release("cuStreamDestroy_v2", () -> "closing a stream", () -> LibCuda.cuStreamDestroy_v2(handle));
         }
     }

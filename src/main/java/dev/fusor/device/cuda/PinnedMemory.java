@@ -45,7 +45,7 @@ public final class PinnedMemory implements AutoCloseable {
         if (!arena.scope().isAlive()) {
             return;
         }
-        device.enter();
+        device.enterToRelease();
         arena.close();
         if (segment.byteSize() > 0) {
             MemorySegment address = MemorySegment.ofAddress(segment.address());

@@ -62,7 +62,7 @@ public final class RegisteredMemory implements AutoCloseable {
         if (closed) {
             return;
         }
-        device.enter();
+        device.enterToRelease();
         closed = true;
         Api.release("cuMemHostUnregister", () -> "unlocking " + memory.byteSize() + " bytes",
                 () -> LibCuda.cuMemHostUnregister(memory));
