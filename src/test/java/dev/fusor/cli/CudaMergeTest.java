@@ -1,207 +1,50 @@
 package dev.fusor.cli;
 
-import dev.fusor.bindings.cuda.LibCuda;
-import dev.fusor.simulator.RequiresSimulator;
+import dev.fusor.simulator.RequiresCuda;
 import dev.fusor.simulator.Simulator;
 import dev.fusor.simulator.Simulator.ThreadOrder;
-import dev.fusor.tensor.DType;
-import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Models;
 import dev.fusor.testing.Tensors;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.SequencedMap;
-import java.util.regex.Pattern;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-/** {@code fusor merge --device cuda}, on the simulated driver: the same bits, and every way in which the driver can fail. */
-@RequiresSimulator
+/** {@code fusor merge --device cuda} gives the bits of {@code --device cpu}. */
+@RequiresCuda
 class CudaMergeTest {
-    private static final Path EXAMPLES = Path.of("examples");
-
-    /** Little enough that ranges are short. */
-    private static final long BESIDE_THE_HEAP = 104_000_000;
-
     @TempDir
     private Path folder;
 
-    private CommandLineRun merge(Path recipe, String out, String... options) {
-        List<String> command = new ArrayList<>(
-                List.of("merge", recipe.toString(), folder.resolve(out).toString(), "--quiet", "--threads", "2",
-                        "--max-memory", Long.toString(Runtime.getRuntime().maxMemory() + BESIDE_THE_HEAP)));
-        command.addAll(List.of(options));
-        return CommandLineRun.of(command.toArray());
-    }
-
-    /** The last line of what went wrong. */
-    private static String said(CommandLineRun run) {
-        return run.err().strip().lines().toList().getLast();
-    }
-
-    private SequencedMap<String, byte[]> bits(String out) throws IOException {
-        return Models.bits(folder.resolve(out));
+    private void merge(String recipe, String device) {
+        CommandLineRun run = CommandLineRun.of("merge", Path.of("examples", recipe + ".yml"), folder.resolve(device),
+                "--quiet", "--device", device, "--threads", "2",
+                "--max-memory", Runtime.getRuntime().maxMemory() + 200_000_000);
+        assertThat(run.status()).as(run.err()).isZero();
     }
 
     @ParameterizedTest
     @CsvSource({"linear, true", "task_arithmetic, true", "slerp, true", "ties, false", "nearswap, false",
         "passthrough, false"})
     void everyExampleMergesToTheBitsOfTheProcessor(String recipe, boolean launches) throws IOException {
-        Simulator.schedule(ThreadOrder.RANDOM, Tensors.SEED, 2, false);
-        Path file = EXAMPLES.resolve(recipe + ".yml");
-        assertThat(merge(file, "cpu", "--device", "cpu").status()).isZero();
-        assertThat(Simulator.calls("cuLaunchKernelEx")).isZero();
-
-        CommandLineRun run = merge(file, "cuda", "--device", "cuda");
-
-        assertThat(run.status()).as(run.err()).isZero();
-        assertThat(Simulator.calls("cuLaunchKernelEx") > 0).isEqualTo(launches);
-        assertThat(bits("cuda")).usingRecursiveComparison().isEqualTo(bits("cpu"));
-    }
-
-    /** Two models of a few tensors, one longer than the smallest range. */
-    private Path recipe() throws IOException {
-        for (String name : new String[]{"a", "b"}) {
-            SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-            int length = 10_000;
-            for (DType type : new DType[]{DType.BF16, DType.F32, DType.F64}) {
-                tensors.put(type.name(), Tensors.random(type, length, name.hashCode() + length, null, 1));
-                length /= 9;
-            }
-            Models.write(folder.resolve(name), tensors);
+        if (Simulator.isLoaded()) {
+            Simulator.schedule(ThreadOrder.RANDOM, Tensors.SEED, 2, false);
         }
-        return Files.writeString(folder.resolve("recipe.yml"), """
-                merge_method: linear
-                models:
-                  - model: %1$s/a
-                    parameters: {weight: 0.3}
-                  - model: %1$s/b
-                    parameters: {weight: 0.5}
-                """.formatted(folder));
+        merge(recipe, "cpu");
+        assertThat(launched()).isFalse();
+
+        merge(recipe, "cuda");
+
+        assertThat(launched()).isEqualTo(launches && Simulator.isLoaded());
+        assertThat(Models.bits(folder.resolve("cuda"))).usingRecursiveComparison()
+                .isEqualTo(Models.bits(folder.resolve("cpu")));
     }
 
-    @Test
-    void tooLittleDeviceMemoryHalvesTheRangesUntilTheyFit() throws IOException {
-        Path recipe = recipe();
-        assertThat(merge(recipe, "cpu").status()).isZero();
-        Simulator.capacity(200_000); // three ranges of 4096 elements of three tensors take 150 KB
-        Simulator.reset();
-
-        CommandLineRun run = merge(recipe, "cuda", "--device", "cuda:0");
-
-        assertThat(run.status()).as(run.err()).isZero();
-        assertThat(bits("cuda")).usingRecursiveComparison().isEqualTo(bits("cpu"));
-        assertThat(Simulator.calls("cuLaunchKernelEx")).isEqualTo(3 + 1); // 10,000 and 1,111 elements
-
-        Simulator.capacity(100_000);
-        Simulator.reset();
-        CommandLineRun failed = merge(recipe, "none", "--device", "cuda");
-        assertThat(failed.status()).isEqualTo(1);
-        assertThat(said(failed))
-                .startsWith(
-                        "fusor: the merge was given up: cuMemAllocFromPoolAsync failed with CUDA_ERROR_OUT_OF_MEMORY")
-                .endsWith("; --device cpu merges to the same bits");
-        assertThat(folder.resolve("none")).doesNotExist();
-    }
-
-    @Test
-    void aDeviceThatIsNotThereIsNamed() throws IOException {
-        Path recipe = recipe();
-        assertThat(merge(recipe, "out", "--device", "gpu").err().strip())
-                .isEqualTo("fusor: --device is auto, cpu, cuda or cuda:N, got 'gpu'");
-        assertThat(merge(recipe, "out", "--device", "cuda:7").err()).startsWith(
-                "fusor: --device cuda:7 is not there: wanted cuda:0 to cuda:0; driver for CUDA 13.0; cuda:0 Simulated H200");
-        Simulator.fault("cuInit", 1, LibCuda.CUDA_ERROR_NO_DEVICE());
-        assertThat(merge(recipe, "out", "--device", "cuda").err()).startsWith(
-                "fusor: --device cuda cannot be used: cuInit failed with CUDA_ERROR_NO_DEVICE (100) while starting the driver; check with nvidia-smi");
-        assertThat(merge(recipe, "out", "--device", "cuda").status()).isZero();
-    }
-
-    private static SequencedMap<String, Long> calls() throws IOException {
-        SequencedMap<String, Long> calls = new LinkedHashMap<>();
-        Pattern function = Pattern.compile("--include-function (\\w+)");
-        for (String line : Files.readAllLines(Path.of("bindings/include.txt"))) {
-            function.matcher(line).results().map(match -> match.group(1)).forEach(name -> {
-                long count = Simulator.calls(name);
-                if (count > 0) {
-                    calls.put(name, count);
-                }
-            });
-        }
-        return calls;
-    }
-
-    private List<Path> left() throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> file.getFileName().toString().contains("out")).toList();
-        }
-    }
-
-    private void deleteOutput() throws IOException {
-        Path out = folder.resolve("out");
-        if (Files.exists(out)) {
-            try (Stream<Path> files = Files.walk(out)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.delete(file);
-                }
-            }
-        }
-    }
-
-    /** Each call of a merge fails once, in turn: nothing is leaked or left behind, and the next merge works. */
-    @ParameterizedTest
-    @ValueSource(ints = {304, 2})
-    void everyCallOfTheDriverMayFail(int error) throws IOException {
-        Path recipe = recipe();
-        assertThat(merge(recipe, "wanted").status()).isZero();
-        SequencedMap<String, byte[]> wanted = bits("wanted");
-        String[] options = {"--device", "cuda"};
-        Simulator.reset();
-        assertThat(merge(recipe, "out", options).status()).isZero();
-        SequencedMap<String, Long> calls = calls();
-        assertThat(calls).containsKeys("cuInit", "cuDevicePrimaryCtxRetain", "cuMemHostAlloc", "cuLaunchKernelEx",
-                "cuMemFreeHost", "cuDevicePrimaryCtxRelease_v2");
-        long tried = 0;
-        long failed = 0;
-        for (Map.Entry<String, Long> function : calls.entrySet()) {
-            for (long n = 1; n <= function.getValue(); n++) {
-                deleteOutput();
-                Simulator.reset();
-                Simulator.fault(function.getKey(), n, error);
-                CommandLineRun run = merge(recipe, "out", options);
-                String what = "call " + n + " of " + function.getKey() + " returning " + error + ": " + run.err();
-                tried++;
-                if (run.status() == 0) {
-                    assertThat(bits("out")).as(what).usingRecursiveComparison().isEqualTo(wanted);
-                } else {
-                    failed++;
-                    assertThat(run.status()).as(what).isEqualTo(1);
-                    assertThat(said(run)).as(what).startsWith("fusor: ").contains(function.getKey());
-                    assertThat(run.err()).as(what).doesNotContain("Exception");
-                    assertThat(left()).as(what).isEmpty();
-                }
-                assertThat(Simulator.ledger()).as(what).isEmpty();
-                if (run.status() != 0) {
-                    CommandLineRun next = merge(recipe, "out", options);
-                    assertThat(next.status()).as("after " + what + next.err()).isZero();
-                    assertThat(bits("out")).as("after " + what).usingRecursiveComparison().isEqualTo(wanted);
-                }
-            }
-        }
-        assertThat(failed).isPositive();
-        System.out.println("%d calls of %d functions of the driver failed with %d, %d merges with them"
-                .formatted(tried, calls.size(), error, failed));
+    /** As far as one can tell: only the simulator counts calls. */
+    private static boolean launched() {
+        return Simulator.isLoaded() && Simulator.calls("cuLaunchKernelEx") > 0;
     }
 }

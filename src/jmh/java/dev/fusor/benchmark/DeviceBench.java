@@ -1,0 +1,136 @@
+package dev.fusor.benchmark;
+
+import dev.fusor.arithmetic.WeightedSumCuda;
+import dev.fusor.arithmetic.WeightedSumCuda.Item;
+import dev.fusor.device.cuda.CudaDevice;
+import dev.fusor.device.cuda.CudaEvent;
+import dev.fusor.device.cuda.CudaMemory;
+import dev.fusor.device.cuda.CudaStream;
+import dev.fusor.simulator.NativeBuild;
+import dev.fusor.simulator.Simulator;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * Device time of each kernel, by events, as GB/s of the fewest bytes it must move and as a share of the device's own copy in the
+ * same run: a table, and a file with a JSON array.
+ */
+public final class DeviceBench {
+    private static final int WARM_UPS = 3;
+    private static final int RUNS = 11;
+
+    private final CudaDevice device;
+    private final CudaStream stream;
+    private final long elements;
+    private final List<String> json = new ArrayList<>();
+    private double copyRate;
+
+    private DeviceBench(CudaDevice device, CudaStream stream, long elements) {
+        this.device = device;
+        this.stream = stream;
+        this.elements = elements;
+    }
+
+    /**
+     * Runs all.
+     *
+     * @param arguments the number of elements of a tensor, and the file
+     */
+    public static void main(String[] arguments) throws IOException {
+        if (Simulator.isLoaded()) {
+            System.out.println("On the simulated driver: the figures mean nothing.");
+            Simulator.modules(NativeBuild.modules(NativeBuild.Variant.PLAIN));
+            Simulator.devices("sm_90", 1);
+            Simulator.reset();
+        }
+        long elements = Long.parseLong(arguments[0]);
+        try (CudaDevice device = CudaDevice.open(0); CudaStream stream = CudaStream.open(device)) {
+            System.out.println(device + ", " + elements + " elements");
+            DeviceBench bench = new DeviceBench(device, stream, elements);
+            bench.run();
+            Files.writeString(Path.of(arguments[1]), "[" + String.join(",\n", bench.json) + "]\n");
+        }
+    }
+
+    private void run() {
+        System.out.println("%-40s %10s %10s %8s".formatted("kernel", "GB/s", "ms", "of copy"));
+        try (CudaMemory from = CudaMemory.allocate(stream, elements * 4);
+                CudaMemory to = CudaMemory.allocate(stream, elements * 4)) {
+            stream.fill(from.segment(), (byte) 1);
+            copyRate = report("copy", elements * 8, () -> stream.copy(from.segment(), to.segment()));
+        }
+        for (DType type : new DType[]{DType.BF16, DType.F32, DType.F16, DType.F8_E4M3, DType.F8_E5M2}) {
+            for (int models : new int[]{1, 2, 3, 4, 8}) {
+                sum(type, models, 1, false);
+            }
+        }
+        sum(DType.BF16, 4, 1, true);
+        sum(DType.BF16, 4, 16, false);
+        sum(DType.BF16, 16, 1, false);
+    }
+
+    private void sum(DType type, int models, int outputs, boolean onBase) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            List<Tensor> inputs = new ArrayList<>();
+            for (int i = 0; i < models + (onBase ? 1 : 0); i++) {
+                inputs.add(allocate(memories, type));
+            }
+            List<Tensor> outs = new ArrayList<>();
+            double[][] weights = new double[outputs][models];
+            double[] divisors = new double[outputs];
+            for (int k = 0; k < outputs; k++) {
+                outs.add(allocate(memories, type));
+                Arrays.fill(weights[k], 1.0 / models);
+                divisors[k] = 1;
+            }
+            Item item = new Item(onBase ? inputs.getLast() : null, inputs.subList(0, models), outs, weights, divisors);
+            try (WeightedSumCuda sum = WeightedSumCuda.prepare(stream, List.of(item))) {
+                report("weighted_sum %s of %d%s%s".formatted(type, models, onBase ? " on a base" : "",
+                        outputs == 1 ? "" : ", " + outputs + " outputs"),
+                        type.byteSize(elements) * (inputs.size() + outputs), sum::run);
+            }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    private Tensor allocate(List<CudaMemory> memories, DType type) {
+        CudaMemory memory = CudaMemory.allocate(stream, type.byteSize(elements));
+        memories.add(memory);
+        stream.fill(memory.segment(), (byte) 0x3C);
+        return memory.tensor(type, elements);
+    }
+
+    /** The median of some runs, after some that do not count. */
+    private double report(String name, long bytes, Runnable work) {
+        float[] times = new float[RUNS];
+        try (CudaEvent start = CudaEvent.timed(device); CudaEvent end = CudaEvent.timed(device)) {
+            for (int run = -WARM_UPS; run < RUNS; run++) {
+                start.record(stream);
+                work.run();
+                end.record(stream);
+                end.synchronize();
+                if (run >= 0) {
+                    times[run] = end.millisecondsSince(start);
+                }
+            }
+        }
+        Arrays.sort(times);
+        double milliseconds = times[RUNS / 2];
+        double rate = bytes / milliseconds / 1e6;
+        double share = copyRate == 0 ? 1 : rate / copyRate;
+        System.out.println(String.format(Locale.ROOT, "%-40s %10.1f %10.4f %8.3f", name, rate, milliseconds, share));
+        json.add(String.format(Locale.ROOT,
+                "{\"kernel\": \"%s\", \"bytes\": %d, \"milliseconds\": %.5f, \"gigabytesPerSecond\": %.2f, \"ofCopy\": %.4f}",
+                name, bytes, milliseconds, rate, share));
+        return rate;
+    }
+}
