@@ -17,6 +17,7 @@ module dev.fusor {
     exports dev.fusor.consensus;
     exports dev.fusor.device;
     exports dev.fusor.device.cuda;
+    exports dev.fusor.drop;
     exports dev.fusor.merge;
     exports dev.fusor.method;
     exports dev.fusor.recipe;

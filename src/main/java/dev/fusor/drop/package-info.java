@@ -1,0 +1,2 @@
+/** How elements of task vectors are dropped at random. */
+package dev.fusor.drop;
