@@ -2,6 +2,8 @@ package dev.fusor.consensus;
 
 import dev.fusor.benchmark.BandwidthBenchmark;
 import dev.fusor.benchmark.Traffic;
+import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
@@ -35,7 +37,7 @@ public class DisjointMergeBenchmark extends BandwidthBenchmark {
             voters.add(new Voter(x, 1, MagnitudeSelection.on(device).select(inputs.getFirst(), x,
                     MagnitudeSelection.kept(0.2, length), MagnitudeSelection.Ties.EXACT_K)));
         }
-        DisjointMerge.on(device).merge(inputs.getFirst(), voters, 0, 1, true, out);
+        DisjointMerge.on(device).merge(inputs.getFirst(), voters, 0, new Rule(Election.WEIGHTED, 1, true), out);
         traffic.bytes += out.data().byteSize() * (models + 2);
         return out;
     }

@@ -1,20 +1,26 @@
 package dev.fusor.consensus;
 
 import dev.fusor.device.CpuDevice;
+import dev.fusor.drop.DropFactors;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
 import java.util.List;
 
 /**
- * The sign election and disjoint merge of TIES (Yadav et al. 2023, arXiv 2306.01708) over task vectors that are trimmed
- * where they are formed.
+ * The sign election and disjoint merge of TIES (Yadav et al. 2023, arXiv 2306.01708) over task vectors that are made sparse
+ * where they are formed; or, without an election, their sum.
  *
  * <p>For each element, in float32 and in the order of the models:
  * <ol>
- * <li>a model's vote is {@code w (x - b)}, both operations rounded, if its cut keeps the element, and 0 otherwise (the
- * difference is taken as {@link dev.fusor.trim.MagnitudeSelection} takes it);
- * <li>the votes are added up; a sum of 0 or more elects plus, less elects minus;
- * <li>the votes of the elected sign are added up, and so are their weights; a vote of 0 has no sign;
+ * <li>a model's sparse task vector is {@code f (x - b)}, both operations rounded (the difference is taken as
+ * {@link dev.fusor.trim.MagnitudeSelection} takes it; f is the factor of the model's drop, and there is no product without
+ * one); where its band does not keep the difference or its drop drops the element, the model's vote is +0, whatever x is;
+ * <li>else its vote is that, times its weight w unless the election is {@link Election#UNWEIGHTED};
+ * <li>the votes are added up, from +0; a sum of 0 or more elects plus, less elects minus;
+ * <li>the magnitudes of the votes of the elected sign are added up, from +0 (times w if that was left out before), and the sum
+ * takes that sign; so are their weights; a vote of 0 has no sign. With {@link Election#NONE} the sum of all votes stands instead, and the weights of all models,
+ * added in float64 and rounded;
  * <li>the sum is divided by the sum of the weights if {@code normalize}, unless that is 0;
  * <li>the result is {@code fma(lambda, sum, b)}, rounded to the output type; if base or output is F64, this last step is
  * taken in float64.
@@ -23,14 +29,45 @@ import java.util.List;
  * elements are left alone.
  */
 public sealed interface DisjointMerge permits DisjointMergeCpu {
+    /** Whose votes count. */
+    enum Election {
+        /** Those of the sign that has more of the weighted task vectors: TIES. */
+        WEIGHTED,
+        /** Those of the sign that has more of the task vectors as they are: SCE, and the authors of TIES. */
+        UNWEIGHTED,
+        /** All. */
+        NONE
+    }
+
+    /**
+     * How votes become the result.
+     *
+     * @param election whose votes count
+     * @param lambda scales the merged task vector, rounded to float32
+     * @param normalize whether to divide by the weights of those who count
+     */
+    record Rule(Election election, double lambda, boolean normalize) {}
+
     /**
      * A model and its part in the merge.
      *
      * @param x the model, or the range of it that is merged
      * @param weight its weight, rounded to float32
-     * @param cut what of its task vector is kept
+     * @param band what of its task vector is kept, by magnitude
+     * @param drop what of its task vector is dropped at random, or null for nothing
      */
-    record Voter(Tensor x, double weight, MagnitudeCut cut) {}
+    record Voter(Tensor x, double weight, MagnitudeBand band, DropFactors drop) {
+        /**
+         * A model that is trimmed from below.
+         *
+         * @param x the model, or the range of it that is merged
+         * @param weight its weight, rounded to float32
+         * @param cut what of its task vector is kept
+         */
+        public Voter(Tensor x, double weight, MagnitudeCut cut) {
+            this(x, weight, new MagnitudeBand(cut, MagnitudeCut.NONE), null);
+        }
+    }
 
     /**
      * {@return the primitive on a device}
@@ -46,11 +83,10 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
      *
      * @param base the base model's range
      * @param voters at least one; ranges of the base's element count
-     * @param first the flat index of the range's first element in the whole tensor, which cuts refer to
-     * @param lambda scales the merged task vector, rounded to float32
-     * @param normalize whether to divide by the weights of those who agree
+     * @param first the flat index of the range's first element in the whole tensor, which bands and drops refer to
+     * @param rule how votes become the result
      * @param out receives the range; may be one of the inputs, but not overlap one otherwise
      * @throws IllegalArgumentException if counts differ or a type is not arithmetic
      */
-    void merge(Tensor base, List<Voter> voters, long first, double lambda, boolean normalize, Tensor out);
+    void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out);
 }

@@ -11,7 +11,9 @@ import dev.fusor.tensor.Tensor;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.TaskVector;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
@@ -32,7 +34,7 @@ final class DisjointMergeCpu implements DisjointMerge {
     }
 
     @Override
-    public void merge(Tensor base, List<Voter> voters, long first, double lambda, boolean normalize, Tensor out) {
+    public void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out) {
         if (voters.isEmpty()) {
             throw new IllegalArgumentException("a disjoint merge takes at least 1 model, got none");
         }
@@ -45,7 +47,7 @@ final class DisjointMergeCpu implements DisjointMerge {
         });
         boolean vectors = Specialised.available()
                 && everything(base, voters, out).allMatch(tensor -> Lanes.supports(tensor.dtype()));
-        Merge merge = new Merge(base, voters.toArray(Voter[]::new), first, (float) lambda, normalize, out, vectors);
+        Merge merge = new Merge(base, voters.toArray(Voter[]::new), first, rule, out, vectors);
         device.run((out.elements() + TILE - 1) / TILE, tile -> {
             long from = tile * TILE;
             long to = Math.min(from + TILE, out.elements());
@@ -69,44 +71,64 @@ final class DisjointMergeCpu implements DisjointMerge {
 
     /** One merge; what does not change between its ranges is looked up once. */
     private static final class Merge {
-        /** Buffers of scratch: three sums, two for widened operands, then the votes of each model. */
+        /** Buffers of scratch: three sums, two for widened operands, factors, then the votes of each model. */
         private static final int MASS = 0;
         private static final int SUM = 1;
         private static final int WEIGHTS = 2;
         private static final int BASE = 3;
         private static final int OPERAND = 4;
-        private static final int VOTES = 5;
+        private static final int FACTORS = 5;
+        private static final int VOTES = 6;
+
+        private static final ValueLayout.OfFloat FACTOR = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
         private final Tensor base;
         private final Voter[] voters;
         private final long first;
+        private final Rule rule;
         private final float lambda;
-        private final boolean normalize;
+        private final float allWeights;
         private final Tensor out;
         /** The one type of all inputs if loops read it as it is; F32 if they are widened first. */
         private final DType input;
         /** Likewise of the output. */
         private final DType output;
         private final DisjointMergeLoops loops;
+        /** The loops that form the votes of each model. */
+        private final DisjointMergeLoops[] voting;
 
-        Merge(Tensor base, Voter[] voters, long first, float lambda, boolean normalize, Tensor out, boolean vectors) {
+        Merge(Tensor base, Voter[] voters, long first, Rule rule, Tensor out, boolean vectors) {
             this.base = base;
             this.voters = voters;
             this.first = first;
-            this.lambda = lambda;
-            this.normalize = normalize;
+            this.rule = rule;
+            this.lambda = (float) rule.lambda();
+            double weights = 0;
+            for (Voter voter : voters) {
+                weights += (float) voter.weight();
+            }
+            this.allWeights = (float) weights;
             this.out = out;
             boolean alike = Arrays.stream(voters).allMatch(voter -> voter.x().dtype() == base.dtype());
             this.input = alike && base.dtype() == DType.BF16 ? DType.BF16 : DType.F32;
             this.output = out.dtype() == DType.BF16 ? DType.BF16 : DType.F32;
-            this.loops = vectors ? TEMPLATE.of(new DisjointMergeLoops.Form(input, output, normalize)) : null;
+            this.loops = vectors ? loops(false, false) : null;
+            this.voting = new DisjointMergeLoops[voters.length];
+            for (int m = 0; vectors && m < voters.length; m++) {
+                voting[m] = loops(!voters[m].band().isOpen(), voters[m].drop() != null);
+            }
         }
 
-        /** How many of the elements from here on have one least key in every model. */
+        private DisjointMergeLoops loops(boolean band, boolean drop) {
+            return TEMPLATE.of(
+                    new DisjointMergeLoops.Form(input, output, rule.election(), rule.normalize(), band, drop));
+        }
+
+        /** How many of the elements from here on have the same keys kept in every model. */
         int uncut(long from, int most) {
             long end = first + from + most;
             for (Voter voter : voters) {
-                end = Math.min(end, voter.cut().nextChange(first + from));
+                end = Math.min(end, voter.band().nextChange(first + from));
             }
             return (int) (end - first - from);
         }
@@ -122,19 +144,29 @@ final class DisjointMergeCpu implements DisjointMerge {
             MemorySegment b = operand(base, from, count, BASE);
             long baseAt = offset(base, from);
             for (int m = 0; m < voters.length; m++) {
-                Tensor x = voters[m].x();
-                loops.vote(operand(x, from, count, OPERAND), offset(x, from), b, baseAt, (float) voters[m].weight(),
-                        leastKey(m, from), scratch.buffer(VOTES + m), mass, count);
+                Voter voter = voters[m];
+                voting[m].vote(operand(voter.x(), from, count, OPERAND), offset(voter.x(), from), b, baseAt,
+                        (float) voter.weight(), voter.band().leastKey(first + from),
+                        voter.band().limitKey(first + from), factors(voter, from, count), scratch.buffer(VOTES + m),
+                        mass, count);
             }
-            for (int m = 0; m < voters.length; m++) {
+            for (int m = 0; rule.election() != Election.NONE && m < voters.length; m++) {
                 loops.agree(scratch.buffer(VOTES + m), mass, (float) voters[m].weight(), sum, weights, count);
             }
             boolean straight = out.dtype() == output;
-            loops.finish(b, baseAt, mass, sum, weights, lambda, straight ? out.data() : sum,
+            loops.finish(b, baseAt, mass, sum, weights, lambda, allWeights, straight ? out.data() : sum,
                     straight ? output.byteSize(from) : 0, count);
             if (!straight) {
                 Convert.round(sum, out, from, count);
             }
+        }
+
+        private MemorySegment factors(Voter voter, long from, int count) {
+            MemorySegment factors = Scratch.mine().buffer(FACTORS);
+            if (voter.drop() != null) {
+                voter.drop().load(first + from, count, factors);
+            }
+            return factors;
         }
 
         private MemorySegment operand(Tensor tensor, long from, int count, int buffer) {
@@ -150,37 +182,28 @@ final class DisjointMergeCpu implements DisjointMerge {
             return tensor.dtype() == input ? input.byteSize(from) : 0;
         }
 
-        private int leastKey(int model, long from) {
-            return voters[model].cut().leastKey(first + from);
-        }
-
         void plainly(long from, int count) {
             Scratch scratch = Scratch.mine();
             float[] mass = scratch.floats(MASS);
             float[] sum = scratch.floats(SUM);
             float[] weights = scratch.floats(WEIGHTS);
             float[][] votes = new float[voters.length][];
+            Arrays.fill(mass, 0, count, 0f);
             for (int m = 0; m < voters.length; m++) {
                 votes[m] = scratch.floats(VOTES + m);
                 TaskVector.load(base, voters[m].x(), from, votes[m], count);
-                int least = leastKey(m, from);
-                float w = (float) voters[m].weight();
+                vote(voters[m], from, votes[m], count);
                 for (int i = 0; i < count; i++) {
-                    votes[m][i] = MagnitudeCut.keyOf(votes[m][i]) >= least ? w * votes[m][i] : 0f;
-                    mass[i] = m == 0 ? votes[m][i] : mass[i] + votes[m][i];
+                    mass[i] += votes[m][i];
                 }
             }
             for (int i = 0; i < count; i++) {
-                sum[i] = 0f;
-                weights[i] = 0f;
-                for (int m = 0; m < voters.length; m++) {
-                    float vote = votes[m][i];
-                    if (mass[i] >= 0 ? vote > 0 : vote < 0) {
-                        sum[i] += vote;
-                        weights[i] += (float) voters[m].weight();
-                    }
+                sum[i] = mass[i];
+                weights[i] = allWeights;
+                if (rule.election() != Election.NONE) {
+                    agree(votes, i, mass[i] >= 0, sum, weights);
                 }
-                if (normalize && weights[i] != 0) {
+                if (rule.normalize() && weights[i] != 0) {
                     sum[i] /= weights[i];
                 }
                 if (mass[i] != mass[i]) {
@@ -199,6 +222,34 @@ final class DisjointMergeCpu implements DisjointMerge {
                 }
                 Elements.store(sum, out, from, count);
             }
+        }
+
+        /** Turns differences into votes. */
+        private void vote(Voter voter, long from, float[] delta, int count) {
+            MemorySegment factors = factors(voter, from, count);
+            int least = voter.band().leastKey(first + from);
+            int limit = voter.band().limitKey(first + from);
+            float weight = rule.election() == Election.UNWEIGHTED ? 1f : (float) voter.weight();
+            for (int i = 0; i < count; i++) {
+                int key = MagnitudeCut.keyOf(delta[i]);
+                float factor = voter.drop() == null ? 1f : factors.getAtIndex(FACTOR, i);
+                delta[i] = key >= least && key < limit && factor == factor ? weight * (factor * delta[i]) : 0f;
+            }
+        }
+
+        /** Adds up, as magnitudes, the votes for an element that have the elected sign, and their weights. */
+        private void agree(float[][] votes, int i, boolean plus, float[] sum, float[] weights) {
+            sum[i] = 0f;
+            weights[i] = 0f;
+            for (int m = 0; m < voters.length; m++) {
+                float vote = plus ? votes[m][i] : -votes[m][i];
+                float weight = (float) voters[m].weight();
+                if (vote > 0) {
+                    sum[i] += rule.election() == Election.UNWEIGHTED ? weight * vote : vote;
+                    weights[i] += weight;
+                }
+            }
+            sum[i] = plus ? sum[i] : -sum[i];
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.fusor.consensus;
 
+import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.tensor.DType;
 import java.lang.foreign.MemorySegment;
 
@@ -13,13 +14,16 @@ interface DisjointMergeLoops {
      *
      * @param input the type of models and base
      * @param output the type of the result
-     * @param normalize whether the weights of those who agree are added up and divided by
+     * @param election whose votes count
+     * @param normalize whether the weights of those who count are divided by
+     * @param band whether differences may be too large to be kept
+     * @param drop whether there are factors
      */
-    record Form(DType input, DType output, boolean normalize) {}
+    record Form(DType input, DType output, Election election, boolean normalize, boolean band, boolean drop) {}
 
-    /** Forms the votes of a model and adds them to the mass. */
+    /** Forms the votes of a model, from keys {@code leastKey} to below {@code limitKey}, and adds them to the mass. */
     void vote(MemorySegment model, long modelAt, MemorySegment base, long baseAt, float weight, int leastKey,
-            MemorySegment votes, MemorySegment mass, int count);
+            int limitKey, MemorySegment factors, MemorySegment votes, MemorySegment mass, int count);
 
     /** Adds the votes of the elected sign, as magnitudes, and their weights. */
     void agree(MemorySegment votes, MemorySegment mass, float weight, MemorySegment sum, MemorySegment weights,
@@ -27,5 +31,5 @@ interface DisjointMergeLoops {
 
     /** Divides, gives the sum its sign back, scales it, adds the base and rounds. */
     void finish(MemorySegment base, long baseAt, MemorySegment mass, MemorySegment sum, MemorySegment weights,
-            float lambda, MemorySegment out, long outAt, int count);
+            float lambda, float allWeights, MemorySegment out, long outAt, int count);
 }

@@ -1,6 +1,8 @@
 package dev.fusor.method;
 
 import dev.fusor.consensus.DisjointMerge;
+import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.tensor.Tensor;
@@ -49,15 +51,14 @@ public final class Ties implements MergeMethod {
             cuts[m] = selection.select(inputs.base(), model, kept, MagnitudeSelection.Ties.EXACT_K);
         }
         DisjointMerge merge = DisjointMerge.on(RangeMerge.HERE);
-        double lambda = inputs.value("lambda");
-        boolean normalize = inputs.flag("normalize");
+        Rule rule = new Rule(Election.WEIGHTED, inputs.value("lambda"), inputs.flag("normalize"));
         return (from, out) -> {
             List<Tensor> models = inputs.slices(from, out.elements());
             List<DisjointMerge.Voter> voters = new ArrayList<>();
             for (int m = 0; m < cuts.length; m++) {
                 voters.add(new DisjointMerge.Voter(models.get(m), weights[m], cuts[m]));
             }
-            merge.merge(inputs.baseSlice(from, out.elements()), voters, from, lambda, normalize, out);
+            merge.merge(inputs.baseSlice(from, out.elements()), voters, from, rule, out);
         };
     }
 }

@@ -1,13 +1,21 @@
 package dev.fusor.consensus;
 
+import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.device.CpuDevice;
+import dev.fusor.drop.DropFactors;
+import dev.fusor.drop.RandomDrop;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Tensors;
+import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -19,6 +27,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 class DisjointMergeTest {
     private static final CpuDevice DEVICE = CpuDevice.open(2);
+    private static final MemorySegment ROOM = Arena.ofAuto().allocate(16, 4);
+    private static final Rule TIES = new Rule(Election.WEIGHTED, 1, true);
 
     @Test
     void electsTheSignOfTheLargerMassAndAveragesItsVoters() {
@@ -50,7 +60,7 @@ class DisjointMergeTest {
         Elements.set(x, 17, Double.NaN);
         Elements.set(x, 4, 2);
         Tensor out = Tensors.zeros(DType.F32, 20);
-        DisjointMerge.on(DEVICE).merge(base, List.of(new Voter(x, 1, MagnitudeCut.ALL)), 0, 1, true, out);
+        DisjointMerge.on(DEVICE).merge(base, List.of(new Voter(x, 1, MagnitudeCut.ALL)), 0, TIES, out);
         for (int i = 0; i < 20; i++) {
             Double wanted = i == 3 || i == 17 ? Double.NaN : i == 4 ? 2.0 : 0.0;
             assertThat(Elements.get(out, i)).as("element %d", i).isEqualTo(wanted);
@@ -68,20 +78,52 @@ class DisjointMergeTest {
         Tensor base = Tensors.zeros(DType.F32, 1);
         Tensor out = Tensors.zeros(DType.F32, 1);
         DisjointMerge.on(DEVICE).merge(base, List.of(new Voter(Tensors.of(DType.F32, 2), 1, MagnitudeCut.ALL),
-                new Voter(Tensors.of(DType.F32, -3), -1, MagnitudeCut.ALL)), 0, 1, true, out);
+                new Voter(Tensors.of(DType.F32, -3), -1, MagnitudeCut.ALL)), 0, TIES, out);
         assertThat(Elements.get(out, 0)).isEqualTo(5);
+    }
+
+    @Test
+    void anUnweightedElectionAsksTheTaskVectorsThemselves() {
+        // 3 against -2 elects plus, although the minus weighs more; only then do weights come in.
+        assertThat(merge(Election.UNWEIGHTED, new double[]{0.1, 0.9}, 3, -2)).containsExactly(3);
+        assertThat(merge(Election.WEIGHTED, new double[]{0.1, 0.9}, 3, -2)).containsExactly(-2);
+    }
+
+    @Test
+    void withoutAnElectionEveryVoteCountsAndSoDoesEveryWeight() {
+        assertThat(merge(Election.NONE, new double[]{1, 3}, 6, -4)).containsExactly(-1.5);
+        assertThat(merge(Election.NONE, new double[]{1, 3}, 6, 0)).containsExactly(1.5);
+        assertThat(merge(Election.NONE, new double[]{1, -1}, 6, 2)).containsExactly(4);
+    }
+
+    @Test
+    void whatIsDroppedIsNotLookedAt() {
+        Tensor base = Tensors.zeros(DType.F32, 40);
+        Tensor x = Tensors.zeros(DType.F32, 40);
+        for (int i = 0; i < 40; i++) {
+            Elements.set(x, i, i % 3 == 0 ? Double.NaN : Double.POSITIVE_INFINITY);
+        }
+        Tensor out = Tensors.zeros(DType.F32, 40);
+        RandomDrop drop = new RandomDrop(1, 0, 0, true);
+        DisjointMerge.on(DEVICE).merge(base, List.of(new Voter(x, 1, MagnitudeBand.ALL, drop)), 0, TIES, out);
+        assertThat(Tensors.values(out)).containsOnly(0);
+        MagnitudeBand nothing = new MagnitudeBand(MagnitudeCut.ALL, MagnitudeCut.ALL);
+        DisjointMerge.on(DEVICE).merge(base, List.of(new Voter(x, 1, nothing, null)), 0, TIES, out);
+        assertThat(Tensors.values(out)).containsOnly(0);
     }
 
     /** The definition in the Javadoc, one element at a time. */
     @ParameterizedTest
     @EnumSource(names = {"BF16", "F32", "F16", "F8_E5M2", "F64"})
     void agreesWithItsDefinitionBitForBit(DType type) {
-        for (int length : new int[]{0, 1, 15, 16, 17, 1023, 1024, 1025, 65_536, 70_003}) {
-            for (int models : new int[]{1, 2, 3, 5, 11}) {
-                check(type, length, models, models % 2 == 0, false);
+        for (Election election : Election.values()) {
+            for (int length : new int[]{0, 1, 15, 16, 17, 1023, 1024, 1025, 5003, 65_537}) {
+                for (int models : length > 5003 ? new int[]{3} : new int[]{1, 2, 3, 5, 11}) {
+                    check(type, length, models, new Rule(election, 0.9, models % 2 == 0), false);
+                }
             }
+            check(type, 5000, 3, new Rule(election, -1.1, true), true);
         }
-        check(type, 5000, 3, true, true);
     }
 
     @Test
@@ -89,14 +131,16 @@ class DisjointMergeTest {
         int length = 3000;
         Tensor base = Tensors.random(DType.BF16, length, 1, null, 0.02);
         Tensor x = Tensors.random(DType.BF16, length, 2, base, 2e-4);
-        MagnitudeCut cut = MagnitudeSelection.on(DEVICE).select(base, x, 600, MagnitudeSelection.Ties.EXACT_K);
+        MagnitudeBand band = band(base, x, 600, 100);
+        RandomDrop drop = new RandomDrop(9, 0, 0.8, true);
+        Rule sum = new Rule(Election.WEIGHTED, 1, false);
         Tensor whole = Tensors.zeros(DType.BF16, length);
-        DisjointMerge.on(DEVICE).merge(base, List.of(new Voter(x, 0.7, cut)), 0, 1, false, whole);
+        DisjointMerge.on(DEVICE).merge(base, List.of(new Voter(x, 0.7, band, drop)), 0, sum, whole);
         Tensor parts = Tensors.zeros(DType.BF16, length);
         for (int from = 0; from < length; from += 777) {
             int count = Math.min(777, length - from);
             DisjointMerge.on(DEVICE).merge(base.slice(from, count),
-                    List.of(new Voter(x.slice(from, count), 0.7, cut)), from, 1, false, parts.slice(from, count));
+                    List.of(new Voter(x.slice(from, count), 0.7, band, drop)), from, sum, parts.slice(from, count));
         }
         assertThat(Tensors.bytes(parts)).isEqualTo(Tensors.bytes(whole));
     }
@@ -112,10 +156,10 @@ class DisjointMergeTest {
     @Test
     void wrongShapesAndTypesAreNamed() {
         Tensor three = Tensors.zeros(DType.F32, 3);
-        assertThatThrownBy(() -> DisjointMerge.on(DEVICE).merge(three, List.of(), 0, 1, true, three))
+        assertThatThrownBy(() -> DisjointMerge.on(DEVICE).merge(three, List.of(), 0, TIES, three))
                 .hasMessage("a disjoint merge takes at least 1 model, got none");
         Voter four = new Voter(Tensors.zeros(DType.F32, 4), 1, MagnitudeCut.ALL);
-        assertThatThrownBy(() -> DisjointMerge.on(DEVICE).merge(three, List.of(four), 0, 1, true, three))
+        assertThatThrownBy(() -> DisjointMerge.on(DEVICE).merge(three, List.of(four), 0, TIES, three))
                 .hasMessageContaining("got F32 [4] for an output F32 [3]");
     }
 
@@ -124,70 +168,106 @@ class DisjointMergeTest {
         Tensor x = Tensors.random(DType.BF16, 300_001, 2, base, 2e-4);
         Tensor out = Tensors.zeros(DType.BF16, 300_001);
         try (CpuDevice device = CpuDevice.open(threads)) {
-            MagnitudeCut cut = MagnitudeSelection.on(device).select(base, x, 60_000, MagnitudeSelection.Ties.EXACT_K);
-            DisjointMerge.on(device).merge(base, List.of(new Voter(x, 0.7, cut)), 0, 1.5, true, out);
+            Voter voter = new Voter(x, 0.7, band(base, x, 60_000, 1000), new RandomDrop(3, 0, 0.3, true));
+            DisjointMerge.on(device).merge(base, List.of(voter), 0, new Rule(Election.WEIGHTED, 1.5, true), out);
         }
         return Tensors.bytes(out);
     }
 
-    private static void check(DType type, int length, int models, boolean normalize, boolean anyBits) {
+    private static void check(DType type, int length, int models, Rule rule, boolean anyBits) {
         Tensor base = anyBits ? Tensors.anyBits(type, length, 1) : Tensors.random(type, length, 1, null, 0.5);
         List<Voter> voters = new ArrayList<>();
         for (int m = 0; m < models; m++) {
             Tensor x = anyBits
                     ? Tensors.anyBits(type, length, 2 + m)
                     : Tensors.random(type, length, 2 + m, base, 0.1);
-            MagnitudeCut cut = MagnitudeSelection.on(DEVICE)
-                    .select(base, x, length * (m + 1L) / (models + 1), MagnitudeSelection.Ties.EXACT_K);
-            voters.add(new Voter(x, m % 3 == 2 ? -0.4 : 0.3 + 0.2 * m, cut));
+            int kept = length * (m + 1) / (models + 1);
+            MagnitudeBand band = band(base, x, kept, m % 2 == 0 ? 0 : length / 10);
+            RandomDrop drop = m % 3 == 1 ? new RandomDrop(Tensors.SEED, m, 0.6, true) : null;
+            voters.add(new Voter(x, m % 3 == 2 ? -0.4 : m == 4 ? 0 : 0.3 + 0.2 * m, band, drop));
         }
         Tensor out = Tensors.misaligned(type, length);
-        DisjointMerge.on(DEVICE).merge(base, voters, 0, 0.9, normalize, out);
+        DisjointMerge.on(DEVICE).merge(base, voters, 0, rule, out);
         Tensor wanted = Tensors.zeros(type, length);
         for (int i = 0; i < length; i++) {
-            Elements.set(wanted, i, define(base, voters, i, 0.9, normalize));
+            Elements.set(wanted, i, define(base, voters, i, rule));
         }
         assertThat(Tensors.bytes(out))
-                .as("%s, %d elements, %d models, seed %d", type, length, models, Tensors.SEED)
+                .as("%s, %d elements, %d models, %s, seed %d", type, length, models, rule, Tensors.SEED)
                 .isEqualTo(Tensors.bytes(wanted));
     }
 
-    private static double define(Tensor base, List<Voter> voters, int i, double lambda, boolean normalize) {
+    private static double define(Tensor base, List<Voter> voters, int i, Rule rule) {
         double b = Elements.get(base, i);
         boolean wide = base.dtype() == DType.F64;
-        float mass = 0;
         float[] votes = new float[voters.size()];
+        float mass = 0;
+        double everyWeight = 0;
         for (int m = 0; m < votes.length; m++) {
-            double x = Elements.get(voters.get(m).x(), i);
+            Voter voter = voters.get(m);
+            double x = Elements.get(voter.x(), i);
             float delta = wide ? (float) (x - b) : (float) x - (float) b;
-            votes[m] = voters.get(m).cut().keeps(delta, i) ? (float) voters.get(m).weight() * delta : 0;
-            mass = m == 0 ? votes[m] : mass + votes[m];
-        }
-        float sum = 0;
-        float weights = 0;
-        for (int m = 0; m < votes.length; m++) {
-            if (mass >= 0 ? votes[m] > 0 : votes[m] < 0) {
-                sum += votes[m];
-                weights += (float) voters.get(m).weight();
+            float factor = factor(voter.drop(), i);
+            if (voter.band().keeps(delta, i) && !Float.isNaN(factor)) {
+                float sparse = voter.drop() == null ? delta : factor * delta;
+                votes[m] = rule.election() == Election.UNWEIGHTED ? sparse : (float) voter.weight() * sparse;
             }
-        }
-        if (normalize && weights != 0) {
-            sum /= weights;
+            mass += votes[m];
+            everyWeight += (float) voter.weight();
         }
         if (Float.isNaN(mass)) {
             return Double.NaN;
         }
-        return wide ? Math.fma((double) (float) lambda, (double) sum, b) : Math.fma((float) lambda, sum, (float) b);
+        float sign = mass >= 0 ? 1 : -1;
+        float sum = 0;
+        float weights = 0;
+        for (int m = 0; m < votes.length; m++) {
+            float weight = (float) voters.get(m).weight();
+            if (Math.signum(votes[m]) == sign) {
+                sum += rule.election() == Election.UNWEIGHTED ? weight * Math.abs(votes[m]) : Math.abs(votes[m]);
+                weights += weight;
+            }
+        }
+        float merged = rule.election() == Election.NONE ? mass : sign * sum;
+        float divisor = rule.election() == Election.NONE ? (float) everyWeight : weights;
+        if (rule.normalize() && divisor != 0) {
+            merged /= divisor;
+        }
+        float lambda = (float) rule.lambda();
+        return wide ? Math.fma((double) lambda, (double) merged, b) : Math.fma(lambda, merged, (float) b);
+    }
+
+    private static float factor(DropFactors drop, int i) {
+        if (drop == null) {
+            return 1;
+        }
+        drop.load(i, 1, ROOM);
+        return ROOM.get(ValueLayout.JAVA_FLOAT, 0);
+    }
+
+    private static MagnitudeBand band(Tensor base, Tensor x, long kept, long tooLarge) {
+        MagnitudeSelection selection = MagnitudeSelection.on(DEVICE);
+        return new MagnitudeBand(selection.select(base, x, kept, MagnitudeSelection.Ties.EXACT_K),
+                selection.select(base, x, tooLarge, MagnitudeSelection.Ties.EXACT_K));
     }
 
     private static double[] merge(boolean normalize, double... deltas) {
+        return merge(new Rule(Election.WEIGHTED, 1, normalize), null, deltas);
+    }
+
+    private static double[] merge(Election election, double[] weights, double... deltas) {
+        return merge(new Rule(election, 1, true), weights, deltas);
+    }
+
+    private static double[] merge(Rule rule, double[] weights, double... deltas) {
         Tensor base = Tensors.zeros(DType.F32, 1);
         Tensor out = Tensors.zeros(DType.F32, 1);
         List<Voter> voters = new ArrayList<>();
-        for (double delta : deltas) {
-            voters.add(new Voter(Tensors.of(DType.F32, delta), 1, MagnitudeCut.ALL));
+        for (int m = 0; m < deltas.length; m++) {
+            voters.add(
+                    new Voter(Tensors.of(DType.F32, deltas[m]), weights == null ? 1 : weights[m], MagnitudeCut.ALL));
         }
-        DisjointMerge.on(DEVICE).merge(base, voters, 0, 1, normalize, out);
+        DisjointMerge.on(DEVICE).merge(base, voters, 0, rule, out);
         return Tensors.values(out);
     }
 }
