@@ -79,6 +79,9 @@ final class MergeCommand implements Callable<Integer> {
     @Option(names = "--cut-embeddings", description = "Cut embeddings of different vocabularies to the rows that all models have.")
     private boolean cutEmbeddings;
 
+    @Option(names = "--random-seed", paramLabel = "N", defaultValue = "0", description = "Seed of the methods that drop at random (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
     @Option(names = "--quiet", description = "No progress.")
     private boolean quiet;
 
@@ -99,7 +102,7 @@ final class MergeCommand implements Callable<Integer> {
                 checkpoints.add(checkpoint);
                 models.add(describe(model.getKey(), checkpoint));
             }
-            MergePlan plan = Planner.plan(recipe, models, new PlanOptions(cutEmbeddings));
+            MergePlan plan = Planner.plan(recipe, models, new PlanOptions(cutEmbeddings, seed));
             int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
             return merge(plan, recipe, checkpoints,
                     new MergeOptions(count, cuda, reading, maxMemory, shardSize, overwrite, hash, failOnNan));

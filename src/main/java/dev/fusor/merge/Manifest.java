@@ -56,6 +56,7 @@ final class Manifest {
             json.writeStringField("code", Specialised.available() ? "vector" : "plain");
             json.writeStringField("reading", options.reading().name().toLowerCase(Locale.ROOT));
             json.writeNumberField("threads", options.threads());
+            json.writeNumberField("random_seed", plan.seed());
             json.writeEndObject();
             writeModels(json);
             json.writeArrayFieldStart("outputs");

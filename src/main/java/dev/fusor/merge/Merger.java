@@ -178,7 +178,8 @@ public final class Merger implements AutoCloseable {
             }
         }
         return MergeMethods.named(tensor.method()).orElseThrow()
-                .prepare(new MergeInputs(base, models, parameters, tensor.parameters()), device);
+                .prepare(new MergeInputs(tensor.name(), plan.seed(), base, models, parameters, tensor.parameters()),
+                        device);
     }
 
     private List<String> models(TensorPlan tensor) {

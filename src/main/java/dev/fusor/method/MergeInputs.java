@@ -8,13 +8,15 @@ import java.util.Map;
 /**
  * What one tensor is merged from.
  *
+ * @param tensor the tensor's name in the output
+ * @param seed of all random choices
  * @param base the base model's tensor, or null for a method that uses none
  * @param models the models' tensors, the base not among them; all of equal length
  * @param modelParameters a value for each parameter of scope MODEL, for each model
  * @param parameters a value for each parameter of scope TENSOR
  */
-public record MergeInputs(TensorSource base, List<TensorSource> models, List<Map<String, Double>> modelParameters,
-        Map<String, Double> parameters) {
+public record MergeInputs(String tensor, long seed, TensorSource base, List<TensorSource> models,
+        List<Map<String, Double>> modelParameters, Map<String, Double> parameters) {
     /** Copies the lists. */
     public MergeInputs {
         models = List.copyOf(models);
@@ -28,6 +30,10 @@ public record MergeInputs(TensorSource base, List<TensorSource> models, List<Map
 
     double value(String parameter) {
         return parameters.get(parameter);
+    }
+
+    double value(int model, String parameter) {
+        return modelParameters.get(model).get(parameter);
     }
 
     boolean flag(String parameter) {

@@ -5,8 +5,8 @@ import java.util.Optional;
 
 /** The merge methods there are. */
 public final class MergeMethods {
-    private static final List<MergeMethod> ALL = List.of(new Linear(), new TaskArithmetic(), new Ties(), new Slerp(),
-            new NearSwap(), new Passthrough());
+    private static final List<MergeMethod> ALL = List.of(new Linear(), new TaskArithmetic(), new Ties(), Dare.linear(),
+            Dare.ties(), new Slerp(), new NearSwap(), new Passthrough());
 
     private MergeMethods() {}
 

@@ -12,10 +12,11 @@ import java.util.OptionalInt;
  * @param tensors the output's tensors by name in natural order ({@code layers.2} before {@code layers.10})
  * @param donor the model whose configuration and tokenizer go with the output: the base model, else the first
  * @param outputLayers the number of layers of the output where the recipe assembles it from slices, for its configuration
+ * @param seed of all random choices
  * @param notes what the user should know: every cut embedding, every renumbered run of layers, every mixed dtype
  */
 public record MergePlan(List<String> models, OptionalInt baseModel, List<TensorPlan> tensors, int donor,
-        OptionalInt outputLayers, List<String> notes) {
+        OptionalInt outputLayers, long seed, List<String> notes) {
     /** Copies the lists. */
     public MergePlan {
         models = List.copyOf(models);

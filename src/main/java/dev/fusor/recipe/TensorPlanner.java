@@ -13,8 +13,8 @@ import java.util.stream.Collectors;
 
 /** Plans one output tensor after the other. */
 final class TensorPlanner {
-    /** These divide by the sum of all weights; ties divides each element by those that agree. */
-    private static final Set<String> DIVIDE_BY_ALL_WEIGHTS = Set.of("linear", "task_arithmetic");
+    /** These divide by the sum of all weights; those that elect signs divide each element by those that agree. */
+    private static final Set<String> DIVIDE_BY_ALL_WEIGHTS = Set.of("linear", "task_arithmetic", "dare_linear");
     /** Where mergekit's task arithmetic stops dividing. */
     private static final double SMALLEST_SUM = 1e-8;
 

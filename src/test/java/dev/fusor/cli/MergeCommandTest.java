@@ -33,7 +33,7 @@ class MergeCommandTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"linear", "task_arithmetic", "ties", "slerp", "nearswap", "passthrough"})
+    @ValueSource(strings = {"linear", "task_arithmetic", "ties", "dare_ties", "slerp", "nearswap", "passthrough"})
     void everyExampleMergesToTheSameBitsHoweverItIsRun(String recipe) throws IOException {
         Path file = EXAMPLES.resolve(recipe + ".yml");
         assertThat(merge(file, "one", "--threads", 1).status()).isZero();
@@ -47,6 +47,19 @@ class MergeCommandTest {
             assertThat(Models.bits(folder.resolve(name))).as("%s %s", recipe, List.of(options))
                     .usingRecursiveComparison().isEqualTo(one);
         }
+    }
+
+    @Test
+    void aSeedChoosesWhatIsDroppedAndStandsInTheManifest() throws IOException {
+        Path recipe = EXAMPLES.resolve("dare_ties.yml");
+        assertThat(merge(recipe, "standard").status()).isZero();
+        assertThat(merge(recipe, "zero", "--random-seed", 0).status()).isZero();
+        assertThat(merge(recipe, "other", "--random-seed", -7).status()).isZero();
+        String name = "model.layers.1.mlp.up_proj.weight";
+        byte[] standard = Models.bits(folder.resolve("standard")).get(name);
+        assertThat(Models.bits(folder.resolve("zero")).get(name)).isEqualTo(standard);
+        assertThat(Models.bits(folder.resolve("other")).get(name)).isNotEqualTo(standard);
+        assertThat(Files.readString(folder.resolve("other/merge-manifest.json"))).contains("\"random_seed\" : -7");
     }
 
     @Test

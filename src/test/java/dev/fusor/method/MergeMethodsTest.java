@@ -1,12 +1,15 @@
 package dev.fusor.method;
 
 import dev.fusor.device.CpuDevice;
+import dev.fusor.method.Parameter.Scope;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
+import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
-import dev.fusor.tensor.TensorSource;
 import dev.fusor.testing.Tensors;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.assertj.core.data.Offset;
@@ -109,25 +112,50 @@ class MergeMethodsTest {
         assertThat(MergeMethods.named("tie")).isEmpty();
     }
 
+    /** Every method there is, with its standard parameters and density 0.4. */
     @Test
-    void rangesOfAnySizeMakeTheSameTensor() {
-        int length = 5000;
-        Tensor base = Tensors.random(DType.BF16, length, 1, null, .02);
-        List<TensorSource> models = List.of(Tensors.random(DType.BF16, length, 2, base, 2e-3),
-                Tensors.random(DType.BF16, length, 3, base, 2e-3));
-        for (MergeMethod method : List.of(new Linear(), new TaskArithmetic(), new Ties())) {
-            MergeInputs inputs = new MergeInputs(method.needsBase() ? base : null, models,
-                    List.of(Map.of("weight", .3, "density", .2), Map.of("weight", .7, "density", .6)),
-                    Map.of("normalize", 1.0, "lambda", 1.1));
-            RangeMerge merge = method.prepare(inputs, RangeMerge.HERE);
-            Tensor whole = Tensors.zeros(DType.BF16, length);
-            merge.merge(0, whole);
-            Tensor parts = Tensors.zeros(DType.BF16, length);
-            for (int from = 0; from < length; from += 613) {
-                merge.merge(from, parts.slice(from, Math.min(613, length - from)));
+    void neitherRangesNorThreadsChangeATensor() {
+        List<Tensor> models = SparseMerges.models(DType.BF16, Shape.of(83, 61));
+        for (MergeMethod method : MergeMethods.all()) {
+            int count = Math.min(3, method.mostModels());
+            List<Map<String, Double>> perModel = new ArrayList<>();
+            for (int m = 0; m < count; m++) {
+                perModel.add(values(method, Scope.MODEL, m));
             }
-            assertThat(Tensors.bytes(parts)).as(method.name()).isEqualTo(Tensors.bytes(whole));
+            MergeInputs inputs = SparseMerges.inputs(models.subList(0, 1 + count), perModel,
+                    values(method, Scope.TENSOR, 0));
+            byte[] whole = Tensors.bytes(SparseMerges.merge(method, inputs, 83 * 61));
+            for (int range : new int[]{1024, 613, 61, 7}) {
+                assertThat(Tensors.bytes(SparseMerges.merge(method, inputs, range)))
+                        .as("%s in ranges of %d, seed %d", method.name(), range, Tensors.SEED).isEqualTo(whole);
+            }
+            for (int threads = 1; threads <= 8; threads++) {
+                assertThat(byThreads(method, inputs, threads))
+                        .as("%s by %d threads, seed %d", method.name(), threads, Tensors.SEED).isEqualTo(whole);
+            }
         }
+    }
+
+    private static Map<String, Double> values(MergeMethod method, Scope scope, int model) {
+        Map<String, Double> values = new HashMap<>();
+        for (Parameter parameter : method.parameters()) {
+            if (parameter.scope() == scope) {
+                values.put(parameter.name(), parameter.standard().orElse(0.3 + 0.2 * model));
+            }
+        }
+        values.replace("density", 0.4);
+        return values;
+    }
+
+    /** Ranges of 512 elements, merged by whichever thread comes to them. */
+    private static byte[] byThreads(MergeMethod method, MergeInputs inputs, int threads) {
+        Tensor out = Tensors.zeros(DType.BF16, inputs.base().elements());
+        try (CpuDevice device = CpuDevice.open(threads)) {
+            RangeMerge merge = method.prepare(inputs, device);
+            device.run((out.elements() + 511) / 512, number -> merge.merge(number * 512,
+                    out.slice(number * 512, Math.min(512, out.elements() - number * 512))));
+        }
+        return Tensors.bytes(out);
     }
 
     private static double[] ties(boolean normalize, double... weights) {
@@ -165,7 +193,8 @@ class MergeMethodsTest {
     private static void run(MergeMethod method, Tensor base, List<Tensor> models, List<Map<String, Double>> perModel,
             Map<String, Double> parameters, Tensor out) {
         try (CpuDevice device = CpuDevice.open(2)) {
-            method.prepare(new MergeInputs(base, List.copyOf(models), perModel, parameters), device).merge(0, out);
+            method.prepare(new MergeInputs("w", Tensors.SEED, base, List.copyOf(models), perModel, parameters), device)
+                    .merge(0, out);
         }
     }
 

@@ -126,10 +126,13 @@ class PlannerTest {
         String problem = "r.yml:3:9: models: the tensor 'model.embed_tokens.weight': the weights %s sum to 0, and %s divides by their sum; change them, or set normalize: false";
         assertThat(planProblem(yaml.formatted("task_arithmetic", "", true), models))
                 .isEqualTo(problem.formatted("1, -1", "task_arithmetic"));
+        assertThat(planProblem(yaml.formatted("dare_linear", "", true), models))
+                .isEqualTo(problem.formatted("1, -1", "dare_linear"));
         assertThat(planProblem(yaml.formatted("linear", ", parameters: {weight: 0}", true), models))
                 .isEqualTo(problem.formatted("0, 1, -1", "linear"));
         plan(yaml.formatted("task_arithmetic", "", false), models);
         plan(yaml.formatted("ties", "", true), models);
+        plan(yaml.formatted("dare_ties", "", true), models);
     }
 
     @Test

@@ -10,6 +10,8 @@ import static dev.fusor.recipe.Examples.problem;
 import static org.assertj.core.api.Assertions.assertThat;
 
 class RecipeErrorsTest {
+    private static final String METHODS = "Fusor has linear, task_arithmetic, ties, dare_linear, dare_ties, slerp, nearswap, passthrough";
+
     private static Arguments row(String yaml, String message) {
         return Arguments.of(yaml, "r.yml:" + message);
     }
@@ -64,11 +66,11 @@ class RecipeErrorsTest {
     static Stream<Arguments> methodsAndParameters() {
         return Stream.of(
                 row("merge_method: tise\nmodels: []",
-                        "1:15: merge_method: unknown merge method 'tise', did you mean 'ties'? Fusor has linear, task_arithmetic, ties, slerp, nearswap, passthrough"),
+                        "1:15: merge_method: unknown merge method 'tise', did you mean 'ties'? " + METHODS),
                 row("merge_method: average\nmodels: []",
-                        "1:15: merge_method: unknown merge method 'average'; Fusor has linear, task_arithmetic, ties, slerp, nearswap, passthrough"),
-                row("merge_method: dare_ties\nmodels: []",
-                        "1:15: merge_method: dare_ties is not supported yet; Fusor has linear, task_arithmetic, ties, slerp, nearswap, passthrough"),
+                        "1:15: merge_method: unknown merge method 'average'; " + METHODS),
+                row("merge_method: karcher\nmodels: []",
+                        "1:15: merge_method: karcher is not supported yet; " + METHODS),
                 row(linear("parameters: {wieght: 1}"),
                         "3:14: parameters: linear has no parameter 'wieght', did you mean 'weight'?"),
                 row(linear("parameters: {t: 1}"),

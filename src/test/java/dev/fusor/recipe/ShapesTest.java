@@ -34,7 +34,7 @@ class ShapesTest {
 
     @Test
     void embeddingsAreCutWhereTheUserAsksForIt() throws RecipeException {
-        MergePlan plan = Planner.plan(recipe(TIES), List.of(models(EMBEDDING, 6, 4, 5)), new PlanOptions(true));
+        MergePlan plan = Planner.plan(recipe(TIES), List.of(models(EMBEDDING, 6, 4, 5)), new PlanOptions(true, 0));
         assertThat(tensor(plan, EMBEDDING).shape()).isEqualTo(Shape.of(4, 8));
         assertThat(plan.notes()).containsExactly(
                 "model.embed_tokens.weight: cut to 4 rows ('a' has 6, 'b' has 4, 'base' has 5)");
@@ -44,9 +44,9 @@ class ShapesTest {
     void onlyRowsOfEmbeddingsAreCut() {
         ModelInfo[] models = models(EMBEDDING, 6, 4, 5);
         models[1] = with(decoder("b", 1), EMBEDDING, info(DType.F32, 4, 9));
-        assertThatThrownBy(() -> Planner.plan(recipe(TIES), List.of(models), new PlanOptions(true)))
+        assertThatThrownBy(() -> Planner.plan(recipe(TIES), List.of(models), new PlanOptions(true, 0)))
                 .hasMessageContaining("[4, 9]").hasMessageEndingWith("have the same shapes");
         assertThatThrownBy(() -> Planner.plan(recipe(TIES), List.of(models("model.norm.weight", 4, 4, 5)),
-                new PlanOptions(true))).hasMessageEndingWith("have the same shapes");
+                new PlanOptions(true, 0))).hasMessageEndingWith("have the same shapes");
     }
 }

@@ -1,0 +1,35 @@
+package dev.fusor.method;
+
+import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.device.CpuDevice;
+import dev.fusor.drop.DropFactors;
+import dev.fusor.drop.Philox;
+import dev.fusor.drop.RandomDrop;
+import dev.fusor.trim.MagnitudeBand;
+
+/**
+ * DARE (Yu et al. 2023, arXiv 2311.03099): elements of the task vectors are dropped at random and the others multiplied by
+ * 1 / density if {@code rescale}; then they are added up, or signs are elected.
+ */
+public final class Dare extends SparseTaskArithmetic {
+    private Dare(String name, Election election) {
+        super(name, election, false, Parameter.flag("rescale", true));
+    }
+
+    /** {@return {@code dare_linear}: all task vectors are added up} */
+    public static Dare linear() {
+        return new Dare("dare_linear", Election.NONE);
+    }
+
+    /** {@return {@code dare_ties}: those of the elected sign are added up} */
+    public static Dare ties() {
+        return new Dare("dare_ties", Election.WEIGHTED);
+    }
+
+    @Override
+    Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device) {
+        DropFactors drop = new RandomDrop(Philox.key(inputs.seed(), inputs.tensor()), model,
+                inputs.value(model, "density"), inputs.flag("rescale"));
+        return new Sparsity(MagnitudeBand.ALL, (from, count) -> drop);
+    }
+}

@@ -1,0 +1,82 @@
+package dev.fusor.method;
+
+import dev.fusor.consensus.DisjointMerge;
+import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Rule;
+import dev.fusor.consensus.DisjointMerge.Voter;
+import dev.fusor.device.CpuDevice;
+import dev.fusor.drop.DropFactors;
+import dev.fusor.method.Parameter.Scope;
+import dev.fusor.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** What the methods share that make task vectors sparse, and then add them up, or elect signs and merge disjointly. */
+abstract class SparseTaskArithmetic implements MergeMethod {
+    static final Parameter DENSITY = Parameter.optional("density", Scope.MODEL, 1, "a fraction from 0 to 1",
+            d -> d >= 0 && d <= 1);
+
+    private static final DisjointMerge MERGE = DisjointMerge.on(RangeMerge.HERE);
+
+    private final String name;
+    private final Election election;
+    private final List<Parameter> parameters;
+
+    /**
+     * A method.
+     *
+     * @param name in recipes
+     * @param election whose votes count
+     * @param normalize whether it divides by weights unless told
+     * @param own its parameters beside those that all such methods have
+     */
+    SparseTaskArithmetic(String name, Election election, boolean normalize, Parameter... own) {
+        this.name = name;
+        this.election = election;
+        List<Parameter> all = new ArrayList<>(List.of(Parameter.weight(), DENSITY));
+        all.addAll(List.of(own));
+        all.addAll(List.of(Parameter.finite("lambda", Scope.TENSOR, 1), Parameter.flag("normalize", normalize),
+                Parameter.flag("int8_mask", false)));
+        this.parameters = List.copyOf(all);
+    }
+
+    @Override
+    public final String name() {
+        return name;
+    }
+
+    @Override
+    public final List<Parameter> parameters() {
+        return parameters;
+    }
+
+    @Override
+    public final boolean needsBase() {
+        return true;
+    }
+
+    /** {@return what is kept of a model's task vector} */
+    abstract Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device);
+
+    @Override
+    public final RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+        List<Sparsity> sparsities = IntStream.range(0, inputs.models().size())
+                .mapToObj(model -> sparsity(inputs, model, device)).toList();
+        Rule rule = new Rule(election, inputs.value("lambda"), inputs.flag("normalize"));
+        return ranges(inputs, sparsities, inputs.values("weight"), rule);
+    }
+
+    static RangeMerge ranges(MergeInputs inputs, List<Sparsity> sparsities, double[] weights, Rule rule) {
+        return (from, out) -> {
+            List<DropFactors> drops = new ArrayList<>();
+            sparsities.forEach(sparsity -> drops.add(sparsity.drop().factors(from, out.elements())));
+            List<Tensor> models = inputs.slices(from, out.elements());
+            List<Voter> voters = new ArrayList<>();
+            for (int m = 0; m < weights.length; m++) {
+                voters.add(new Voter(models.get(m), weights[m], sparsities.get(m).band(), drops.get(m)));
+            }
+            MERGE.merge(inputs.baseSlice(from, out.elements()), voters, from, rule, out);
+        };
+    }
+}
