@@ -1,7 +1,10 @@
 package dev.fusor.method;
 
 import dev.fusor.device.CpuDevice;
+import dev.fusor.tensor.Shape;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 
 /**
  * A way to make one tensor out of the tensors of that name in several models.
@@ -28,6 +31,16 @@ public interface MergeMethod {
     /** {@return the most models it merges, the base model not counted where it uses one} */
     default int mostModels() {
         return Integer.MAX_VALUE;
+    }
+
+    /**
+     * {@return what is wrong with a model's values taken together, in words, or nothing}
+     *
+     * @param shape of the tensor that is merged
+     * @param modelParameters a value for each parameter of scope MODEL, each in its domain
+     */
+    default Optional<String> objection(Shape shape, Map<String, Double> modelParameters) {
+        return Optional.empty();
     }
 
     /**

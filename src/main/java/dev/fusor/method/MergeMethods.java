@@ -6,7 +6,8 @@ import java.util.Optional;
 /** The merge methods there are. */
 public final class MergeMethods {
     private static final List<MergeMethod> ALL = List.of(new Linear(), new TaskArithmetic(), new Ties(), Dare.linear(),
-            Dare.ties(), new Slerp(), new NearSwap(), new Passthrough());
+            Dare.ties(), Breadcrumbs.linear(), Breadcrumbs.ties(), Della.linear(), Della.ties(), new Slerp(),
+            new NearSwap(), new Passthrough());
 
     private MergeMethods() {}
 

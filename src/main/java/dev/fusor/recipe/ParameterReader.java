@@ -18,7 +18,8 @@ final class ParameterReader {
     private static final Parameter INT8_MASK = new Parameter("int8_mask", Scope.TENSOR, Kind.FLAG, OptionalDouble.of(0),
             "true or false", value -> value == 0 || value == 1);
     private static final Map<String, List<Parameter>> IGNORED = Map.of("ties", List.of(NO_RESCALE),
-            "task_arithmetic", List.of(NO_RESCALE, INT8_MASK));
+            "task_arithmetic", List.of(NO_RESCALE, INT8_MASK), "breadcrumbs", List.of(NO_RESCALE), "breadcrumbs_ties",
+            List.of(NO_RESCALE));
 
     private final MergeMethod method;
     private final List<String> names;

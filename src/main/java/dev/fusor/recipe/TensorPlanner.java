@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.Set;
@@ -14,7 +15,8 @@ import java.util.stream.Collectors;
 /** Plans one output tensor after the other. */
 final class TensorPlanner {
     /** These divide by the sum of all weights; those that elect signs divide each element by those that agree. */
-    private static final Set<String> DIVIDE_BY_ALL_WEIGHTS = Set.of("linear", "task_arithmetic", "dare_linear");
+    private static final Set<String> DIVIDE_BY_ALL_WEIGHTS = Set.of("linear", "task_arithmetic", "dare_linear",
+            "breadcrumbs", "della_linear");
     /** Where mergekit's task arithmetic stops dividing. */
     private static final double SMALLEST_SUM = 1e-8;
 
@@ -68,6 +70,12 @@ final class TensorPlanner {
             boolean isBase = item.slice().isBase(source);
             base = isBase ? OptionalInt.of(i) : base;
             inputs.add(input(item, i, isBase ? new LinkedHashMap<>() : resolver.ofModel(item, source)));
+            Optional<String> objection = isBase
+                    ? Optional.empty()
+                    : recipe.mergeMethod().objection(shape, inputs.getLast().parameters());
+            if (objection.isPresent()) {
+                throw problem(item, "%s: %s".formatted(Words.quote(source.model().path()), objection.get()));
+            }
         }
         SequencedMap<String, Double> parameters = resolver.ofTensor(item);
         refuseVanishingWeights(item, inputs, parameters);

@@ -33,7 +33,8 @@ class MergeCommandTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"linear", "task_arithmetic", "ties", "dare_ties", "slerp", "nearswap", "passthrough"})
+    @ValueSource(strings = {"linear", "task_arithmetic", "ties", "dare_ties", "breadcrumbs", "della", "slerp",
+        "nearswap", "passthrough"})
     void everyExampleMergesToTheSameBitsHoweverItIsRun(String recipe) throws IOException {
         Path file = EXAMPLES.resolve(recipe + ".yml");
         assertThat(merge(file, "one", "--threads", 1).status()).isZero();

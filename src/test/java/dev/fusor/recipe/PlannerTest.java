@@ -136,6 +136,14 @@ class PlannerTest {
     }
 
     @Test
+    void valuesThatDoNotGoTogetherAreRefusedWithTheirTensor() throws RecipeException {
+        String yaml = TIES.replace("ties", "della") + "parameters: {density: {filter: up, value: 0.9}}";
+        assertThat(planProblem(yaml, decoder("base", 1), decoder("a", 1), decoder("b", 1))).isEqualTo(
+                "r.yml:4:3: models: the tensor 'model.layers.0.up.weight': 'a': density +- epsilon are probabilities, got 0.9 +- 0.15; choose a smaller epsilon");
+        plan(TIES.replace("ties", "della"), decoder("base", 1), decoder("a", 1), decoder("b", 1));
+    }
+
+    @Test
     void modelsNeedTheSameTensors() {
         ModelInfo more = with(with(decoder("b", 3), "x", info(DType.F32, 1)), "y", info(DType.F32, 1));
         ModelInfo located = new ModelInfo("b", "/models/b", more.tensors(), more.layers());

@@ -10,7 +10,7 @@ import static dev.fusor.recipe.Examples.problem;
 import static org.assertj.core.api.Assertions.assertThat;
 
 class RecipeErrorsTest {
-    private static final String METHODS = "Fusor has linear, task_arithmetic, ties, dare_linear, dare_ties, slerp, nearswap, passthrough";
+    private static final String METHODS = "Fusor has linear, task_arithmetic, ties, dare_linear, dare_ties, breadcrumbs, breadcrumbs_ties, della_linear, della, slerp, nearswap, passthrough";
 
     private static Arguments row(String yaml, String message) {
         return Arguments.of(yaml, "r.yml:" + message);
@@ -83,6 +83,10 @@ class RecipeErrorsTest {
                         "8:29: parameters.density[1]: wanted a fraction from 0 to 1, got -1"),
                 row(TIES + "parameters: {rescale: true}",
                         "8:23: parameters.rescale: wanted false (Fusor does not rescale trimmed task vectors), got 1"),
+                row(TIES.replace("ties", "breadcrumbs_ties") + "parameters: {rescale: true}",
+                        "8:23: parameters.rescale: wanted false (Fusor does not rescale trimmed task vectors), got 1"),
+                row(TIES.replace("ties", "della") + "parameters: {epsilon: 0.6}",
+                        "8:23: parameters.epsilon: wanted a fraction from 0 to 0.5, got 0.6"),
                 row(TIES.replace("ties", "task_arithmetic") + "parameters: {density: 0.5}",
                         "8:14: parameters: task_arithmetic trims nothing, so 'density' has no effect; remove it, or use merge_method: ties"),
                 row("merge_method: linear\nmodels: [{model: a, parameters: {normalize: false}}]",

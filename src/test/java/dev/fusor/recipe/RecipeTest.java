@@ -62,6 +62,7 @@ class RecipeTest {
     void acceptsWhatChangesNothing() throws RecipeException {
         recipe(TIES + "parameters: {int8_mask: true, rescale: false}\ntokenizer_source: base");
         recipe(TIES.replace("ties", "task_arithmetic") + "parameters: {int8_mask: yes, rescale: 0}");
+        recipe(TIES.replace("ties", "breadcrumbs") + "parameters: {int8_mask: true, rescale: false}");
         recipe(TIES.replace("ties", "dare_ties") + "parameters: {int8_mask: true}");
     }
 

@@ -1,0 +1,90 @@
+package dev.fusor.method;
+
+import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.device.CpuDevice;
+import dev.fusor.drop.Philox;
+import dev.fusor.drop.RandomDrop;
+import dev.fusor.drop.RankedDrop;
+import dev.fusor.method.Parameter.Scope;
+import dev.fusor.tensor.Shape;
+import dev.fusor.tensor.TensorSource;
+import dev.fusor.trim.MagnitudeBand;
+import dev.fusor.trim.RowRanks;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * DELLA (Deep et al. 2024, arXiv 2406.11617): elements of the task vectors are dropped at random, the larger ones of each row
+ * more rarely, and the others multiplied by 1 / their probability if {@code rescale}; then they are added up, or signs are
+ * elected.
+ *
+ * <p>A row is a run of elements along the last axis; a tensor of one axis is one row. Densities of 0 and 1 keep nothing and
+ * everything, whatever epsilon is.
+ */
+public final class Della extends SparseTaskArithmetic {
+    private static final double STANDARD_EPSILON = 0.15;
+
+    /** Sorting a row takes 8 bytes of heap an element. */
+    private static final long LONGEST_ROW = 1 << 22;
+
+    private Della(String name, Election election, boolean normalize) {
+        super(name, election, normalize,
+                Parameter.optional("epsilon", Scope.MODEL, STANDARD_EPSILON, "a fraction from 0 to 0.5",
+                        epsilon -> epsilon >= 0 && epsilon <= 0.5),
+                Parameter.flag("rescale", true));
+    }
+
+    /** {@return {@code della_linear}: all task vectors are added up} */
+    public static Della linear() {
+        return new Della("della_linear", Election.NONE, false);
+    }
+
+    /** {@return {@code della}: those of the elected sign are averaged} */
+    public static Della ties() {
+        return new Della("della", Election.WEIGHTED, true);
+    }
+
+    @Override
+    public Optional<String> objection(Shape shape, Map<String, Double> modelParameters) {
+        double density = modelParameters.get("density");
+        double epsilon = modelParameters.get("epsilon");
+        if (!isPlain(density) && !RankedDrop.Window.fits(density, epsilon)) {
+            return Optional.of("density +- epsilon are probabilities, got %s +- %s; choose a smaller epsilon"
+                    .formatted(density, epsilon));
+        }
+        if (!isPlain(density) && row(shape) > LONGEST_ROW) {
+            return Optional
+                    .of("rows of %d elements are ranked at most, and its shape is %s; use dare_ties or dare_linear"
+                            .formatted(LONGEST_ROW, shape));
+        }
+        return Optional.empty();
+    }
+
+    @Override
+    Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device) {
+        double density = inputs.value(model, "density");
+        boolean rescale = inputs.flag("rescale");
+        long key = Philox.key(inputs.seed(), inputs.tensor());
+        if (isPlain(density)) {
+            RandomDrop drop = new RandomDrop(key, model, density, rescale);
+            return new Sparsity(MagnitudeBand.ALL, (from, count) -> drop);
+        }
+        TensorSource x = inputs.models().get(model);
+        int row = Math.toIntExact(row(x.shape()));
+        RankedDrop.Window window = new RankedDrop.Window(density, inputs.value(model, "epsilon"), row, rescale);
+        return new Sparsity(MagnitudeBand.ALL, (from, count) -> {
+            long start = from / row * row;
+            long length = (from + count + row - 1) / row * row - start;
+            int[] ranks = RowRanks.of(inputs.base().slice(start, length), x.slice(start, length), row);
+            return new RankedDrop(key, model, window, start, ranks);
+        });
+    }
+
+    private static boolean isPlain(double density) {
+        return density == 0 || density == 1;
+    }
+
+    private static long row(Shape shape) {
+        return shape.rank() == 0 ? 1 : Math.max(1, shape.extent(shape.rank() - 1));
+    }
+}
