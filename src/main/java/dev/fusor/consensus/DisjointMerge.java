@@ -54,7 +54,7 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
      * @param x the model, or the range of it that is merged
      * @param weight its weight, rounded to float32
      * @param band what of its task vector is kept, by magnitude
-     * @param drop what of its task vector is dropped at random, or null for nothing
+     * @param drop what of its task vector is dropped, and what the rest is multiplied by, or null for nothing
      */
     record Voter(Tensor x, double weight, MagnitudeBand band, DropFactors drop) {
         /**

@@ -3,7 +3,7 @@ package dev.fusor.drop;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What random drop leaves of a task vector: for each element a factor, or that it is dropped.
+ * What a drop, at random or not, leaves of a task vector: for each element a factor, or that it is dropped.
  *
  * <p>A factor depends on the element's flat index alone, so that ranges may be had in any order and by any thread.
  */

@@ -24,7 +24,7 @@ final class RecipeReader {
             "layer_range", "it belongs to an entry of sources, in slices",
             "residual_weight", "mergekit never used it; remove it");
     /** In mergekit and not here. */
-    private static final List<String> MISSING_METHODS = List.of("sce", "ram", "ramplus_tl", "model_stock", "nuslerp",
+    private static final List<String> MISSING_METHODS = List.of("ram", "ramplus_tl", "model_stock", "nuslerp",
             "multislerp", "karcher", "arcee_fusion");
 
     private final ModelReader models = new ModelReader();

@@ -53,4 +53,13 @@ public sealed interface MagnitudeSelection permits MagnitudeSelectionCpu {
      * @throws IllegalArgumentException if the lengths differ, a type is not arithmetic or k is negative
      */
     MagnitudeCut select(TensorSource base, TensorSource x, long k, Ties ties);
+
+    /**
+     * {@return how many elements are not 0} NaN is not.
+     *
+     * @param base the base model, or null to look at {@code x} itself
+     * @param x the model, of as many elements and any arithmetic type
+     * @throws IllegalArgumentException if the lengths differ or a type is not arithmetic
+     */
+    long nonZero(TensorSource base, TensorSource x);
 }

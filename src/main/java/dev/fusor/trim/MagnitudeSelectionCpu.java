@@ -7,6 +7,7 @@ import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * A sample brackets the k-th magnitude; one pass over all elements counts what lies above the bracket and gathers what
@@ -49,21 +50,36 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
 
     @Override
     public MagnitudeCut select(TensorSource base, TensorSource x, long k, Ties ties) {
-        long length = x.elements();
-        if (base != null && base.elements() != length || !x.dtype().isArithmetic()
-                || base != null && !base.dtype().isArithmetic()) {
-            throw new IllegalArgumentException(
-                    "a selection takes a model and a base of arithmetic types and equal length, got %s %s and %s"
-                            .formatted(x.dtype(), x.shape(),
-                                    base == null ? "none" : base.dtype() + " " + base.shape()));
-        }
+        check(base, x);
         if (k < 0) {
             throw new IllegalArgumentException("the number of elements to keep is 0 or more, got " + k);
         }
         if (k == 0) {
             return MagnitudeCut.NONE;
         }
-        return k >= length ? MagnitudeCut.ALL : new Search(base, x, length, k).run(ties);
+        return k >= x.elements() ? MagnitudeCut.ALL : new Search(base, x, x.elements(), k).run(ties);
+    }
+
+    @Override
+    public long nonZero(TensorSource base, TensorSource x) {
+        check(base, x);
+        LongAdder found = new LongAdder();
+        device.run((x.elements() + TILE - 1) / TILE, tile -> {
+            long count = Math.min(TILE, x.elements() - tile * TILE);
+            Tensor from = base == null ? null : base.slice(tile * TILE, count);
+            found.add(KeyScan.inside(KeyScan.scan(from, x.slice(tile * TILE, count), 1, Integer.MAX_VALUE - 1, null)));
+        });
+        return found.sum();
+    }
+
+    private static void check(TensorSource base, TensorSource x) {
+        if (base != null && base.elements() != x.elements() || !x.dtype().isArithmetic()
+                || base != null && !base.dtype().isArithmetic()) {
+            throw new IllegalArgumentException(
+                    "a selection takes a model and a base of arithmetic types and equal length, got %s %s and %s"
+                            .formatted(x.dtype(), x.shape(),
+                                    base == null ? "none" : base.dtype() + " " + base.shape()));
+        }
     }
 
     private final class Search {

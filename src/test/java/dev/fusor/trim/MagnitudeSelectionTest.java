@@ -114,6 +114,20 @@ class MagnitudeSelectionTest {
     }
 
     @Test
+    void countsWhatIsNotZero() {
+        int length = 300_007;
+        Tensor base = Tensors.random(DType.BF16, length, 1, null, 1);
+        Tensor x = Tensors.of(DType.BF16, Tensors.values(base));
+        for (int i = 0; i < length; i += 7) {
+            Elements.set(x, i, i % 14 == 0 ? Double.NaN : 100);
+        }
+        assertThat(MagnitudeSelection.on(DEVICE).nonZero(base, x)).isEqualTo((length + 6) / 7);
+        assertThat(MagnitudeSelection.on(DEVICE).nonZero(null, Tensors.of(DType.F32, 0, -0.0, Float.MIN_VALUE)))
+                .isEqualTo(1);
+        assertThat(MagnitudeSelection.on(DEVICE).nonZero(null, Tensors.zeros(DType.F32, 0))).isZero();
+    }
+
+    @Test
     void theKeptCountIsTheProductRoundedDown() {
         assertThat(MagnitudeSelection.kept(0.29, 100)).isEqualTo(28); // 0.29 * 100 is 28.999999999999996
         assertThat(MagnitudeSelection.kept(0.57, 100)).isEqualTo(56);
