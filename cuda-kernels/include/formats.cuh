@@ -6,12 +6,29 @@
 #pragma once
 #include <stdint.h>
 
-// The numbers are those that WeightedSumCuda.java passes.
+// The numbers are those of CudaFormats.java.
 enum class Format : int { F32 = 0, F16 = 1, BF16 = 2, F8_E4M3 = 3, F8_E5M2 = 4 };
 
 __device__ constexpr int bytesOf(Format format)
 {
     return format == Format::F32 ? 4 : format == Format::F16 || format == Format::BF16 ? 2 : 1;
+}
+
+template <Format FORMAT, int WORDS>
+__device__ inline uint32_t codeIn(const uint32_t (&words)[WORDS], int element)
+{
+    constexpr int kPerWord = 4 / bytesOf(FORMAT);
+    const uint32_t word = words[element / kPerWord] >> element % kPerWord * 8 * bytesOf(FORMAT);
+    return kPerWord == 1 ? word : word & (1u << 8 * bytesOf(FORMAT) % 32) - 1;
+}
+
+template <Format FORMAT>
+__device__ inline uint32_t codeAt(uint64_t tensor, long long index)
+{
+    const uint64_t at = tensor + index * bytesOf(FORMAT);
+    return bytesOf(FORMAT) == 4   ? *reinterpret_cast<const uint32_t*>(at)
+           : bytesOf(FORMAT) == 2 ? *reinterpret_cast<const uint16_t*>(at)
+                                  : *reinterpret_cast<const uint8_t*>(at);
 }
 
 __device__ inline float halfToFloat(uint32_t code)

@@ -26,19 +26,8 @@ constexpr int kElements = 16 / bytesOf(FORMAT);  // of 16 bytes
 template <Format FORMAT>
 __device__ inline uint32_t codeOf(const uint4& vector, int element)
 {
-    constexpr int kPerWord = 4 / bytesOf(FORMAT);
     const uint32_t words[] = {vector.x, vector.y, vector.z, vector.w};
-    const uint32_t word = words[element / kPerWord] >> element % kPerWord * 8 * bytesOf(FORMAT);
-    return kPerWord == 1 ? word : word & (1u << 8 * bytesOf(FORMAT) % 32) - 1;
-}
-
-template <Format FORMAT>
-__device__ inline uint32_t codeAt(uint64_t tensor, long long index)
-{
-    const uint64_t at = tensor + index * bytesOf(FORMAT);
-    return bytesOf(FORMAT) == 4   ? *reinterpret_cast<const uint32_t*>(at)
-           : bytesOf(FORMAT) == 2 ? *reinterpret_cast<const uint16_t*>(at)
-                                  : *reinterpret_cast<const uint8_t*>(at);
+    return codeIn<FORMAT>(words, element);
 }
 
 // COUNT values, a power of two, as codes side by side, in the widest stores that hold them.
@@ -185,10 +174,11 @@ __device__ inline void join(float (&sums)[kElements<FORMAT>], float weight, cons
     }
 }
 
-// SLOTS models stay in registers, UNROLL vectors of each, so that a thread has that many loads on the way at a time.
-template <Format FORMAT, int SLOTS, int UNROLL>
+// SLOTS models stay in registers, and so many vectors of each that a thread has 8 loads on the way.
+template <Format FORMAT, int SLOTS>
 __device__ inline void sumVectors(const Operands& on, long long from, int vectors)
 {
+    constexpr int kUnroll = 8 / SLOTS;
     constexpr int kCount = kElements<FORMAT>;
     const int threads = blockDim.x;
     uint64_t models[SLOTS];
@@ -198,11 +188,11 @@ __device__ inline void sumVectors(const Operands& on, long long from, int vector
     }
     const uint64_t base = on.base + from * bytesOf(FORMAT);
 #pragma unroll 1
-    for (int first = threadIdx.x; first < vectors; first += threads * UNROLL) {
-        uint4 x[UNROLL][SLOTS];
-        uint4 b[UNROLL];
+    for (int first = threadIdx.x; first < vectors; first += threads * kUnroll) {
+        uint4 x[kUnroll][SLOTS];
+        uint4 b[kUnroll];
 #pragma unroll
-        for (int u = 0; u < UNROLL; u++) {
+        for (int u = 0; u < kUnroll; u++) {
             // Beyond the end the last one is read again, and not stored.
             const int vector = min(first + u * threads, vectors - 1);
             b[u] = loadIf(on.base != 0, base, vector);
@@ -218,7 +208,7 @@ __device__ inline void sumVectors(const Operands& on, long long from, int vector
             const float divisor = row[on.modelCount];
             const double reciprocal = on.reciprocals[k];
 #pragma unroll
-            for (int u = 0; u < UNROLL; u++) {
+            for (int u = 0; u < kUnroll; u++) {
                 const int vector = first + u * threads;
                 float sums[kCount];
                 keepPacked(b[u]);
@@ -254,7 +244,7 @@ __device__ inline void sumVectors(const Operands& on, long long from, int vector
     }
 }
 
-template <Format FORMAT, int SLOTS, int UNROLL>
+template <Format FORMAT, int SLOTS>
 __device__ inline void run(
     const Tile* __restrict__ tiles,
     long long tileCount,
@@ -277,7 +267,7 @@ __device__ inline void run(
                              outputCount,
                              static_cast<Format>(outFormat)};
         const int vectors = aligned<FORMAT>(on, tile.from) ? tile.count / kElements<FORMAT> : 0;
-        sumVectors<FORMAT, SLOTS, UNROLL>(on, tile.from, vectors);
+        sumVectors<FORMAT, SLOTS>(on, tile.from, vectors);
 #pragma unroll 1
         for (int i = vectors * kElements<FORMAT> + threadIdx.x; i < tile.count; i += blockDim.x) {
             sumElement<FORMAT>(on, tile.from + i);
@@ -287,19 +277,18 @@ __device__ inline void run(
 
 }  // namespace weighted_sum
 
-#define WEIGHTED_SUM(NAME, FORMAT, SLOTS, UNROLL, BLOCKS)                                                                             \
-    extern "C" __global__ void __launch_bounds__(256, BLOCKS)                                                                         \
+// Two blocks a multiprocessor leave 128 registers for a thread: none spills, and the loads on their way fit.
+#define WEIGHTED_SUM(NAME, FORMAT, SLOTS)                                                                                             \
+    extern "C" __global__ void __launch_bounds__(256, 2)                                                                              \
         NAME(const Tile* __restrict__ tiles, long long tileCount, const uint64_t* __restrict__ addresses,                             \
              const float* __restrict__ scalars, const double* __restrict__ reciprocals, int modelCount, int outputCount,              \
              int outFormat)                                                                                                           \
     {                                                                                                                                 \
-        weighted_sum::run<FORMAT, SLOTS, UNROLL>(                                                                                     \
-            tiles, tileCount, addresses, scalars, reciprocals, modelCount, outputCount, outFormat);                                   \
+        weighted_sum::run<FORMAT, SLOTS>(tiles, tileCount, addresses, scalars, reciprocals, modelCount, outputCount, outFormat);      \
     }
 
-// Up to 2, up to 4, and any number of models. How many blocks a multiprocessor has to hold keeps the compiler from trading spilled
-// registers for one more.
-#define WEIGHTED_SUMS(FORMAT, VECTORS, BLOCKS)                     \
-    WEIGHTED_SUM(weighted_sum_2, FORMAT, 2, 2 * VECTORS, BLOCKS)   \
-    WEIGHTED_SUM(weighted_sum_4, FORMAT, 4, VECTORS, BLOCKS)       \
-    WEIGHTED_SUM(weighted_sum_8, FORMAT, 8, 1, 2)
+// Up to 2, up to 4, and any number of models.
+#define WEIGHTED_SUMS(FORMAT)                \
+    WEIGHTED_SUM(weighted_sum_2, FORMAT, 2)  \
+    WEIGHTED_SUM(weighted_sum_4, FORMAT, 4)  \
+    WEIGHTED_SUM(weighted_sum_8, FORMAT, 8)

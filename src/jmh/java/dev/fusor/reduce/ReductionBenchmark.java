@@ -31,4 +31,16 @@ public class ReductionBenchmark extends BandwidthBenchmark {
         traffic.bytes += out.data().byteSize();
         return Reduction.on(device).sumOfSquares(inputs.get(0));
     }
+
+    @Benchmark
+    public double sum(Traffic traffic) {
+        traffic.bytes += out.data().byteSize();
+        return Reduction.on(device).sum(inputs.get(0));
+    }
+
+    @Benchmark
+    public Products products(Traffic traffic) {
+        traffic.bytes += 2 * out.data().byteSize();
+        return Reduction.on(device).products(inputs.get(0), inputs.get(1));
+    }
 }

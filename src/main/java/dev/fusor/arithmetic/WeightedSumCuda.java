@@ -1,5 +1,6 @@
 package dev.fusor.arithmetic;
 
+import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaKernel;
 import dev.fusor.device.cuda.CudaLaunch;
 import dev.fusor.device.cuda.CudaMemory;
@@ -9,7 +10,6 @@ import dev.fusor.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.Stream;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
@@ -22,8 +22,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  * read of them. The bits are those that {@link WeightedSum} defines.
  *
  * <p>What is prepared once is run as often as wanted: a run is one launch, which allocates nothing, copies nothing and
- * waits for nothing. All inputs of a launch are of one type, all outputs of one, each one of F32, F16, BF16, F8_E4M3 and
- * F8_E5M2; F64 is for the CPU. Tensors may start at any multiple of their element's size; 16 bytes are moved at a time where the addresses of an item
+ * waits for nothing. All inputs of a launch are of one type, all outputs of one, each one of
+ * {@link CudaFormats#ALL}. Tensors may start at any multiple of their element's size; 16 bytes are moved at a time where the addresses of an item
  * differ by multiples of 16 bytes, which those of {@link CudaMemory} do.
  *
  * <p>It belongs to the thread that prepared it.
@@ -33,9 +33,6 @@ public final class WeightedSumCuda implements AutoCloseable {
     private static final int TILE = 1 << 15;
     private static final int TILE_BYTES = 16;
     private static final int VECTOR_BYTES = 16;
-
-    /** In the order of the numbers in formats.cuh. */
-    private static final List<DType> FORMATS = List.of(DType.F32, DType.F16, DType.BF16, DType.F8_E4M3, DType.F8_E5M2);
 
     private final CudaStream stream;
     private final CudaMemory tables;
@@ -80,15 +77,6 @@ public final class WeightedSumCuda implements AutoCloseable {
     }
 
     /**
-     * {@return whether the kernels take tensors of a type}
-     *
-     * @param type of inputs or outputs
-     */
-    public static boolean supports(DType type) {
-        return FORMATS.contains(type);
-    }
-
-    /**
      * Prepares a launch, and enqueues the copy of its tables.
      *
      * @param stream where it will run
@@ -101,7 +89,7 @@ public final class WeightedSumCuda implements AutoCloseable {
         Item first = items.getFirst();
         int models = first.models().size();
         DType input = first.models().getFirst().dtype();
-        CudaKernel kernel = stream.device().kernel("arithmetic/weighted_sum_" + input.name().toLowerCase(Locale.ROOT),
+        CudaKernel kernel = CudaFormats.kernel(stream, "arithmetic", "weighted_sum", input,
                 "weighted_sum_" + (models <= 2 ? 2 : models <= 4 ? 4 : 8));
         return new WeightedSumCuda(stream, kernel, items);
     }
@@ -136,7 +124,7 @@ public final class WeightedSumCuda implements AutoCloseable {
                 .set(0, tables.segment()).set(1, tileCount)
                 .set(2, tables.segment().asSlice(tileBytes)).set(3, tables.segment().asSlice(scalarsAt))
                 .set(4, tables.segment().asSlice(reciprocalsAt)).set(5, models).set(6, outputs)
-                .set(7, FORMATS.indexOf(items.getFirst().outputs().getFirst().dtype()));
+                .set(7, CudaFormats.number(items.getFirst().outputs().getFirst().dtype()));
     }
 
     private static void check(List<Item> items) {
@@ -164,17 +152,12 @@ public final class WeightedSumCuda implements AutoCloseable {
     }
 
     private static void check(Tensor tensor, DType wanted, Item item) {
-        if (!supports(tensor.dtype()) || tensor.dtype() != wanted || tensor.elements() != item.elements()) {
+        if (!CudaFormats.supports(tensor.dtype()) || tensor.dtype() != wanted || tensor.elements() != item.elements()) {
             throw new IllegalArgumentException(
                     "a weighted sum on a device takes inputs of one type and outputs of one, each one of %s, and of equal length; got %s where %s of %d elements was wanted"
-                            .formatted(FORMATS, tensor, wanted, item.elements()));
+                            .formatted(CudaFormats.ALL, tensor, wanted, item.elements()));
         }
-        long elementBytes = tensor.dtype().byteSize(1);
-        if (CudaMemory.address(tensor.data()) % elementBytes != 0) {
-            throw new IllegalArgumentException(
-                    "on a device elements lie at multiples of their size, got %s at address 0x%x: copy it to a multiple of %d bytes"
-                            .formatted(tensor, tensor.data().address(), elementBytes));
-        }
+        CudaFormats.requirePlaced(tensor);
     }
 
     /** Cuts an item into tiles, the first so short that the rest is aligned; counts them where there is no table. */

@@ -6,6 +6,7 @@ import dev.fusor.device.CpuDevice;
 import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaEvent;
 import dev.fusor.device.cuda.CudaException;
+import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.device.cuda.PinnedMemory;
@@ -108,7 +109,7 @@ final class CudaRanges implements AutoCloseable {
     /** {@return whether a merge can be done on the device} Inputs of several types, and F64, are for the CPU. */
     static boolean takes(WeightedRanges merge, DType out) {
         DType type = merge.models().getFirst().dtype();
-        return WeightedSumCuda.supports(type) && WeightedSumCuda.supports(out)
+        return CudaFormats.supports(type) && CudaFormats.supports(out)
                 && merge.inputs().stream().allMatch(input -> input.dtype() == type);
     }
 

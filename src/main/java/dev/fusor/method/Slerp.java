@@ -2,6 +2,7 @@ package dev.fusor.method;
 
 import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
+import dev.fusor.reduce.Products;
 import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.TensorSource;
 import java.util.List;
@@ -52,8 +53,8 @@ public final class Slerp implements MergeMethod {
 
     /** The weights of both ends, from float64 reductions by functions that are the same on every machine. */
     private static double[] weights(TensorSource base, TensorSource other, double t, Reduction reduction) {
-        double cosine = reduction.dot(base, other) / length(reduction.sumOfSquares(base))
-                / length(reduction.sumOfSquares(other));
+        Products products = reduction.products(base, other);
+        double cosine = products.ab() / length(products.aa()) / length(products.bb());
         // Written so that NaN interpolates linearly: it then stays with the elements it came from.
         if (!(Math.abs(cosine) <= COLINEAR)) {
             return new double[]{1 - t, t};

@@ -7,7 +7,7 @@ import dev.fusor.tensor.TensorSource;
  * Sums over whole tensors in float64 by a fixed tree, so that the result does not depend on device, threads or ranges.
  *
  * <p>Elements are cut into chunks of {@link #CHUNK}. Within a chunk, element i belongs to lane i mod {@link #LANES}; a
- * lane starts at +0 and takes its elements in order by fused multiply-add. The lanes of a chunk are folded in halves (lane
+ * lane starts at +0 and takes its elements in order, products by fused multiply-add. The lanes of a chunk are folded in halves (lane
  * l takes lane l + 32, then + 16, down to + 1), and the chunks' sums are added in pairs of neighbours, level by level, an
  * odd one out moving up unchanged. No elements give +0. NaN and infinities follow IEEE 754.
  */
@@ -42,7 +42,22 @@ public sealed interface Reduction permits ReductionCpu {
      * @param a any arithmetic type
      * @throws IllegalArgumentException if the type is not arithmetic
      */
-    default double sumOfSquares(TensorSource a) {
-        return dot(a, a);
-    }
+    double sumOfSquares(TensorSource a);
+
+    /**
+     * {@return the sum of the elements}
+     *
+     * @param a any arithmetic type
+     * @throws IllegalArgumentException if the type is not arithmetic
+     */
+    double sum(TensorSource a);
+
+    /**
+     * {@return the dot product of two tensors and the sum of the squares of each, in one read of both}
+     *
+     * @param a any arithmetic type
+     * @param b likewise, of as many elements
+     * @throws IllegalArgumentException if the lengths differ or a type is not arithmetic
+     */
+    Products products(TensorSource a, TensorSource b);
 }

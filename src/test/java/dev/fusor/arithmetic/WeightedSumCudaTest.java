@@ -2,6 +2,8 @@ package dev.fusor.arithmetic;
 
 import dev.fusor.arithmetic.WeightedSumCuda.Item;
 import dev.fusor.device.cuda.CudaDevice;
+import dev.fusor.device.cuda.CudaFormats;
+import dev.fusor.device.cuda.CudaLaunch;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.simulator.RequiresCuda;
@@ -9,6 +11,8 @@ import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Tensors;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,7 +24,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
@@ -200,6 +207,35 @@ class WeightedSumCudaTest {
                 }
             }
         }
+    }
+
+    /** Tensors so long that an element's number takes more than 32 bits: what is not read need not be there. */
+    @Test
+    void tilesMayLieBeyondTwoToThe31() {
+        long from = (1L << 32) + (1L << 31);
+        Tensor host = Tensors.random(DType.BF16, 300, 1, null, 1);
+        Tensor input = there(host, 0);
+        Tensor out = there(DType.F32, 300, 0);
+        try (Arena arena = Arena.ofConfined();
+                CudaMemory tables = CudaMemory.allocate(stream, 16 + 3 * 8 + 8 + 8);
+                CudaLaunch launch = device.kernel("arithmetic/weighted_sum_bf16", "weighted_sum_2")
+                        .prepare(8, 8, 8, 8, 8, 4, 4, 4)) {
+            MemorySegment table = arena.allocate(tables.segment().byteSize(), 8);
+            table.set(JAVA_LONG, 0, from);
+            table.set(JAVA_INT, 8, 300);
+            table.setAtIndex(JAVA_LONG, 2, input.data().address() - 2 * from);
+            table.setAtIndex(JAVA_LONG, 4, out.data().address() - 4 * from);
+            table.setAtIndex(JAVA_DOUBLE, 5, 1.0);
+            table.setAtIndex(JAVA_FLOAT, 12, 0.3f);
+            table.setAtIndex(JAVA_FLOAT, 13, 1f);
+            stream.upload(table, tables.segment());
+            launch.grid(1).block(256, 0).set(0, tables.segment()).set(1, 1L).set(2, tables.segment().asSlice(16))
+                    .set(3, tables.segment().asSlice(48)).set(4, tables.segment().asSlice(40)).set(5, 1).set(6, 1)
+                    .set(7, CudaFormats.number(DType.F32)).on(stream);
+        }
+        Tensor result = back(out);
+        assertThat(Tensors.bytes(result)).isEqualTo(
+                Tensors.bytes(WeightedSumTest.define(null, List.of(host), new double[]{0.3}, 1, result)));
     }
 
     @Test

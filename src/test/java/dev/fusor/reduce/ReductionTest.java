@@ -7,6 +7,7 @@ import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Tensors;
 import java.math.BigDecimal;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,6 +32,9 @@ class ReductionTest {
                             .as("%s, %d elements, seed %d", type, length, Tensors.SEED)
                             .isEqualTo(define(a, b));
                     assertThat(Reduction.on(device).sumOfSquares(a)).isEqualTo(define(a, a));
+                    assertThat(Reduction.on(device).sum(a)).isEqualTo(define(a, ones(length)));
+                    assertThat(Reduction.on(device).products(a, b))
+                            .isEqualTo(new Products(define(a, b), define(a, a), define(b, b)));
                 }
             }
         }
@@ -61,11 +65,34 @@ class ReductionTest {
             assertThatThrownBy(() -> reduction.dot(Tensors.zeros(DType.F32, 3), Tensors.zeros(DType.F32, 4)))
                     .hasMessageContaining("F32 [3] and F32 [4]");
             assertThatThrownBy(() -> reduction.sumOfSquares(Tensors.zeros(DType.I64, 3)))
-                    .hasMessageContaining("arithmetic types");
+                    .hasMessage("a sum takes a tensor of an arithmetic type, got I64 [3]");
+            assertThatThrownBy(() -> reduction.sum(Tensors.zeros(DType.BOOL, 3))).hasMessageContaining("BOOL [3]");
+            assertThatThrownBy(() -> reduction.products(Tensors.zeros(DType.F32, 3), Tensors.zeros(DType.I8, 3)))
+                    .hasMessageContaining("F32 [3] and I8 [3]");
         }
     }
 
-    private static double define(Tensor a, Tensor b) {
+    @Test
+    void whatIsNotFiniteFollowsIeee() {
+        try (CpuDevice device = CpuDevice.open(1)) {
+            Reduction reduction = Reduction.on(device);
+            double infinity = Double.POSITIVE_INFINITY;
+            assertThat(reduction.sum(Tensors.of(DType.F32, 1, infinity, 2))).isEqualTo(infinity);
+            assertThat(reduction.sum(Tensors.of(DType.BF16, infinity, -infinity))).isNaN();
+            assertThat(reduction.sum(Tensors.of(DType.F32, -0.0))).isEqualTo(0.0);
+            assertThat(reduction.products(Tensors.of(DType.F16, 0, 1), Tensors.of(DType.F16, -infinity, 1)))
+                    .isEqualTo(new Products(Double.NaN, 1, infinity));
+        }
+    }
+
+    static Tensor ones(int length) {
+        double[] values = new double[length];
+        Arrays.fill(values, 1);
+        return Tensors.of(DType.F32, values);
+    }
+
+    /** The definition, element by element; the sum of elements is that of their products with 1. */
+    static double define(Tensor a, Tensor b) {
         List<Double> sums = new ArrayList<>();
         for (long chunk = 0; chunk < a.elements(); chunk += 4096) {
             double[] lanes = new double[64];
@@ -80,13 +107,18 @@ class ReductionTest {
             }
             sums.add(lanes[0]);
         }
-        while (sums.size() > 1) {
-            List<Double> level = new ArrayList<>();
-            for (int i = 0; i < sums.size(); i += 2) {
-                level.add(i + 1 < sums.size() ? sums.get(i) + sums.get(i + 1) : sums.get(i));
-            }
-            sums = level;
+        return fold(sums.stream().mapToDouble(Double::doubleValue).toArray());
+    }
+
+    /** Pairs of neighbours, level by level. */
+    static double fold(double[] sums) {
+        if (sums.length < 2) {
+            return sums.length == 0 ? 0 : sums[0];
         }
-        return sums.isEmpty() ? 0 : sums.getFirst();
+        double[] level = new double[(sums.length + 1) / 2];
+        for (int i = 0; i < level.length; i++) {
+            level[i] = 2 * i + 1 < sums.length ? sums[2 * i] + sums[2 * i + 1] : sums[2 * i];
+        }
+        return fold(level);
     }
 }

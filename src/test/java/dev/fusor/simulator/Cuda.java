@@ -2,6 +2,7 @@ package dev.fusor.simulator;
 
 import dev.fusor.bindings.cuda.LibCuda;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -68,11 +69,22 @@ final class Cuda implements AutoCloseable {
     }
 
     static byte[] ptx(String kernel, String architecture) {
+        return read(Path.of("src/test/resources/dev/fusor/simulator/kernels", kernel + "." + architecture + ".ptx"));
+    }
+
+    /** One kernel of a shipped module, without the others, which take long to compile. */
+    static byte[] shipped(String module, String kernel) {
+        String text = new String(read(Path.of("src/main/resources/dev/fusor/ptx", module + ".ptx")),
+                StandardCharsets.UTF_8);
+        return text.replaceAll("(?s)\\.visible \\.entry (?!" + kernel + "\\().*?\n}\n", "")
+                .getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static byte[] read(Path file) {
         try {
-            return Files.readAllBytes(
-                    Path.of("src/test/resources/dev/fusor/simulator/kernels", kernel + "." + architecture + ".ptx"));
+            return Files.readAllBytes(file);
         } catch (IOException e) {
-            throw new IllegalStateException(e);
+            throw new UncheckedIOException(e);
         }
     }
 

@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -77,6 +78,23 @@ class KernelGatesTest {
                 .as("%s is of other kernels; where that is wanted, run mvn test -Dtest=KernelGatesTest -D%s=true",
                         KernelResources.TABLE, UPDATE)
                 .isEqualTo(Files.readAllLines(KernelResources.TABLE));
+    }
+
+    /**
+     * Reads of memory take so long that a multiprocessor has to have this much on the way; those whose memory is far faster than
+     * their clock, more. Measured by NVIDIA for its own primitives; what folds a few thousand numbers does not count.
+     */
+    @Test
+    void everyShippedKernelHasEnoughBytesInFlight() throws IOException {
+        Map<String, Integer> kibibytes = Map.of("sm_75", 16, "sm_80", 16, "sm_86", 16, "sm_89", 16, "sm_90", 48,
+                "sm_100", 64, "sm_120", 32);
+        List<String[]> shipped = Files.readAllLines(KernelResources.TABLE).stream().map(row -> row.split("\t"))
+                .filter(row -> Files.exists(Path.of("src/main/resources/dev/fusor/ptx/arithmetic", row[0]))
+                        || row[0].startsWith("reduction_"))
+                .toList();
+        assertThat(shipped).hasSizeGreaterThan(200).allSatisfy(row -> assertThat(Integer.parseInt(row[8]) / 1024)
+                .as("KiB in flight of %s of %s on %s", row[1], row[0], row[2])
+                .isGreaterThanOrEqualTo(kibibytes.get(row[2])));
     }
 
     @Test

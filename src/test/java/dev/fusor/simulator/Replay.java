@@ -45,7 +45,25 @@ final class Replay {
         return status == 0 && said.isEmpty() ? "" : "exit status " + status + "\n" + said;
     }
 
-    /** Launches one of the simulator's kernels over a few blocks of random values. */
+    /** {@return the text of a kernel} {@code shipped} stands for the architecture of those that are shipped. */
+    static byte[] ptx(String kernel, String architecture) {
+        return switch (kernel) {
+            case "products" -> Cuda.shipped("reduce/reduction_bf16", kernel);
+            case "fold_f64" -> Cuda.shipped("reduce/fold", kernel);
+            default -> Cuda.ptx(kernel, architecture);
+        };
+    }
+
+    /** {@return where the lines of a kernel are} */
+    static String source(String kernel) {
+        return switch (kernel) {
+            case "products" -> "cuda-kernels/reduce/reduction_bf16.cu:";
+            case "fold_f64" -> "cuda-kernels/reduce/fold.cu:";
+            default -> "native/simulator/kernels/" + kernel + ".cu:";
+        };
+    }
+
+    /** Launches a kernel over a few blocks of random values. */
     static void launch(Cuda cuda, String kernel, byte[] ptx) {
         MemorySegment module = cuda.module(ptx);
         Random random = new Random(1);
@@ -73,6 +91,18 @@ final class Replay {
                 cuda.run(cuda.function(module, "block_sum_f32"), 3, 256, 0, in, (long) LENGTH, cuda.allocate(24),
                         arrived,
                         cuda.allocate(8));
+            }
+            case "products" -> {
+                // From, partial result, count and item; more tiles than blocks.
+                long tiles = cuda
+                        .copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 0, 8192, 0, 1, 5000 | 1L << 32, 8192, 2, 900));
+                long tensors = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, in, in + 16, in));
+                cuda.run(cuda.function(module, kernel), 2, 256, 0, tiles, 3L, tensors, cuda.allocate(8 * 9), 3L);
+            }
+            case "fold_f64" -> {
+                long starts = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 1100, 1133));
+                cuda.run(cuda.function(module, kernel), 1, 256, 0, starts, 2L, 1, in, 1133L, cuda.allocate(8 * 40), 40L,
+                        cuda.allocate(8 * 2));
             }
             default -> throw new IllegalArgumentException(kernel);
         }

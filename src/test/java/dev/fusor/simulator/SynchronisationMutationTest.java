@@ -51,14 +51,15 @@ class SynchronisationMutationTest {
             assertThat(said).as("%s is listed as redundant", name).isEmpty();
         } else {
             assertThat(said).as("%s goes unnoticed", name).containsAnyOf("data race", "of kernel " + kernel)
-                    .contains("native/simulator/kernels/" + kernel + ".cu:");
+                    .contains(Replay.source(kernel));
         }
     }
 
     @ParameterizedTest
-    @CsvSource({"histogram, sm_75", "histogram, sm_90", "block_sum, sm_75", "block_sum, sm_90"})
+    @CsvSource({"histogram, sm_75", "histogram, sm_90", "block_sum, sm_75", "block_sum, sm_90",
+        "products, shipped", "fold_f64, shipped"})
     void noBarrierOfAKernelCanGoUnnoticed(String kernel, String architecture) throws Exception {
-        byte[] whole = Cuda.ptx(kernel, architecture);
+        byte[] whole = Replay.ptx(kernel, architecture);
         assertThat(judge(kernel, whole)).as("the kernel as it is").isEmpty();
         List<String> lines = new String(whole, StandardCharsets.UTF_8).lines().toList();
         int barriers = 0;
