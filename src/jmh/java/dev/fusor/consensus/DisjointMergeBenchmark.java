@@ -5,8 +5,10 @@ import dev.fusor.benchmark.Traffic;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
+import dev.fusor.drop.RandomDrop;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeSelection;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,7 +16,7 @@ import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
 
-/** TIES of three models: the cuts, and election and merge. */
+/** TIES of three models: the cuts, and election and merge; and DARE of them, which needs no cuts, with and without election. */
 public class DisjointMergeBenchmark extends BandwidthBenchmark {
     @Param({"BF16", "F32"})
     private DType type;
@@ -37,7 +39,29 @@ public class DisjointMergeBenchmark extends BandwidthBenchmark {
             voters.add(new Voter(x, 1, MagnitudeSelection.on(device).select(inputs.getFirst(), x,
                     MagnitudeSelection.kept(0.2, length), MagnitudeSelection.Ties.EXACT_K)));
         }
-        DisjointMerge.on(device).merge(inputs.getFirst(), voters, 0, new Rule(Election.WEIGHTED, 1, true), out);
+        return merge(voters, new Rule(Election.WEIGHTED, 1, true), traffic);
+    }
+
+    @Benchmark
+    public Tensor dareTies(Traffic traffic) {
+        return merge(dropped(), new Rule(Election.WEIGHTED, 1, false), traffic);
+    }
+
+    @Benchmark
+    public Tensor dareLinear(Traffic traffic) {
+        return merge(dropped(), new Rule(Election.NONE, 1, false), traffic);
+    }
+
+    private List<Voter> dropped() {
+        List<Voter> voters = new ArrayList<>();
+        for (int m = 0; m < models; m++) {
+            voters.add(new Voter(inputs.get(1 + m), 1, MagnitudeBand.ALL, new RandomDrop(1, m, 0.5, true)));
+        }
+        return voters;
+    }
+
+    private Tensor merge(List<Voter> voters, Rule rule, Traffic traffic) {
+        DisjointMerge.on(device).merge(inputs.getFirst(), voters, 0, rule, out);
         traffic.bytes += out.data().byteSize() * (models + 2);
         return out;
     }

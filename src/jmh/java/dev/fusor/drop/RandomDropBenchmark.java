@@ -7,6 +7,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.TearDown;
 
 /** Factors of a random drop, in the cache: the GB/s are those of float32 factors. */
 public class RandomDropBenchmark extends BandwidthBenchmark {
@@ -16,6 +17,7 @@ public class RandomDropBenchmark extends BandwidthBenchmark {
     private long length;
 
     @Override
+    @TearDown
     public void free() {
         device.close();
     }

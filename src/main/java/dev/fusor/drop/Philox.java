@@ -1,5 +1,7 @@
 package dev.fusor.drop;
 
+import dev.fusor.simd.Lanes;
+import dev.fusor.simd.Specialised;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -16,12 +18,19 @@ public final class Philox {
     /** Blocks of one run at most: the words of {@link dev.fusor.simd.Scratch#ELEMENTS} elements that start anywhere. */
     public static final int BLOCKS = 257;
 
-    private static final int ROUNDS = 10;
-    private static final long LOW = 0xFFFFFFFFL;
-    private static final long MULTIPLIER_0 = 0xD2511F53L;
-    private static final long MULTIPLIER_1 = 0xCD9E8D57L;
-    private static final int WEYL_0 = 0x9E3779B9;
-    private static final int WEYL_1 = 0xBB67AE85;
+    static final int ROUNDS = 10;
+    static final long LOW = 0xFFFFFFFFL;
+    static final long MULTIPLIER_0 = 0xD2511F53L;
+    static final long MULTIPLIER_1 = 0xCD9E8D57L;
+    static final int WEYL_0 = 0x9E3779B9;
+    static final int WEYL_1 = 0xBB67AE85;
+
+    /** Below this width plain loops, which C2 makes vectors of too, are as fast. */
+    private static final int WIDE_LANES = 16;
+
+    private static final Rounds ROUND_LOOPS = Specialised.available() && Lanes.LENGTH >= WIDE_LANES
+            ? new PhiloxLanes()
+            : Philox::plainRounds;
 
     private static final long FNV_START = 0xCBF29CE484222325L;
     private static final long FNV_PRIME = 0x100000001B3L;
@@ -29,7 +38,7 @@ public final class Philox {
     private static final ThreadLocal<Philox> MINE = ThreadLocal.withInitial(Philox::new);
 
     /** The words of each place, of all blocks. */
-    final long[][] words = new long[4][BLOCKS];
+    final long[][] words = new long[4][BLOCKS + Specialised.MOST_LANES];
 
     private Philox() {}
 
@@ -67,16 +76,21 @@ public final class Philox {
             words[2][b] = stream;
             words[3][b] = stream >>> 32;
         }
-        int key0 = (int) key;
-        int key1 = (int) (key >>> 32);
+        ROUND_LOOPS.run(words[0], words[1], words[2], words[3], (int) key, (int) (key >>> 32), count);
+    }
+
+    /** All rounds over all blocks; the words beyond the last one may be overwritten, to the length of a vector. */
+    interface Rounds {
+        void run(long[] x0, long[] x1, long[] x2, long[] x3, int key0, int key1, int count);
+    }
+
+    private static void plainRounds(long[] x0, long[] x1, long[] x2, long[] x3, int key0, int key1, int count) {
         for (int r = 0; r < ROUNDS; r++) {
-            round(words[0], words[1], words[2], words[3], key0, key1, count);
-            key0 += WEYL_0;
-            key1 += WEYL_1;
+            round(x0, x1, x2, x3, key0 + r * WEYL_0, key1 + r * WEYL_1, count);
         }
     }
 
-    /** One round over all blocks. The product of the lower halves is one instruction; whole rounds at once do not vectorise. */
+    /** One round over all blocks: C2 makes no vectors of two at once. */
     private static void round(long[] x0, long[] x1, long[] x2, long[] x3, long key0, long key1, int count) {
         for (int b = 0; b < count; b++) {
             long product0 = MULTIPLIER_0 * (x0[b] & LOW);
