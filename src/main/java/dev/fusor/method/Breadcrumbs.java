@@ -20,7 +20,7 @@ public final class Breadcrumbs extends SparseTaskArithmetic {
 
     private Breadcrumbs(String name, Election election) {
         super(name, election, false, Parameter.optional("gamma", Scope.MODEL, STANDARD_GAMMA, "a fraction from 0 to 1",
-                gamma -> gamma >= 0 && gamma <= 1));
+                gamma -> gamma >= 0 && gamma <= 1), RESCALE_TO_SUM);
     }
 
     /** {@return {@code breadcrumbs}: all task vectors are added up} */
@@ -42,5 +42,10 @@ public final class Breadcrumbs extends SparseTaskArithmetic {
         MagnitudeSelection selection = MagnitudeSelection.on(device);
         return new Sparsity(new MagnitudeBand(selection.select(inputs.base(), x, kept + tooLarge, Ties.EXACT_K),
                 selection.select(inputs.base(), x, tooLarge, Ties.EXACT_K)), Sparsity.Drop.NOTHING);
+    }
+
+    @Override
+    boolean rescalesToSum(MergeInputs inputs) {
+        return inputs.flag("rescale");
     }
 }

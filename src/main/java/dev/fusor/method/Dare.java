@@ -13,7 +13,7 @@ import dev.fusor.trim.MagnitudeBand;
  */
 public final class Dare extends SparseTaskArithmetic {
     private Dare(String name, Election election) {
-        super(name, election, false, Parameter.flag("rescale", true));
+        super(name, election, false, Parameter.flag("rescale", true), Parameter.flag("rescale_l1", false));
     }
 
     /** {@return {@code dare_linear}: all task vectors are added up} */
@@ -29,7 +29,12 @@ public final class Dare extends SparseTaskArithmetic {
     @Override
     Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device) {
         DropFactors drop = new RandomDrop(Philox.key(inputs.seed(), inputs.tensor()), model,
-                inputs.value(model, "density"), inputs.flag("rescale"));
+                inputs.value(model, "density"), inputs.flag("rescale") && !inputs.flag("rescale_l1"));
         return new Sparsity(MagnitudeBand.ALL, (from, count) -> drop);
+    }
+
+    @Override
+    boolean rescalesToSum(MergeInputs inputs) {
+        return inputs.flag("rescale") && inputs.flag("rescale_l1");
     }
 }

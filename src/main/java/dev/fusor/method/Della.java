@@ -31,7 +31,7 @@ public final class Della extends SparseTaskArithmetic {
         super(name, election, normalize,
                 Parameter.optional("epsilon", Scope.MODEL, STANDARD_EPSILON, "a fraction from 0 to 0.5",
                         epsilon -> epsilon >= 0 && epsilon <= 0.5),
-                Parameter.flag("rescale", true));
+                Parameter.flag("rescale", true), Parameter.flag("rescale_l1", false));
     }
 
     /** {@return {@code della_linear}: all task vectors are added up} */
@@ -63,7 +63,7 @@ public final class Della extends SparseTaskArithmetic {
     @Override
     Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device) {
         double density = inputs.value(model, "density");
-        boolean rescale = inputs.flag("rescale");
+        boolean rescale = inputs.flag("rescale") && !inputs.flag("rescale_l1");
         long key = Philox.key(inputs.seed(), inputs.tensor());
         if (isPlain(density)) {
             RandomDrop drop = new RandomDrop(key, model, density, rescale);
@@ -78,6 +78,11 @@ public final class Della extends SparseTaskArithmetic {
             int[] ranks = RowRanks.of(inputs.base().slice(start, length), x.slice(start, length), row);
             return new RankedDrop(key, model, window, start, ranks);
         });
+    }
+
+    @Override
+    boolean rescalesToSum(MergeInputs inputs) {
+        return inputs.flag("rescale") && inputs.flag("rescale_l1");
     }
 
     private static boolean isPlain(double density) {

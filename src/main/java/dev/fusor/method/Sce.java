@@ -69,12 +69,11 @@ public final class Sce implements MergeMethod {
         MagnitudeSelection selection = MagnitudeSelection.on(device);
         long selected = MagnitudeSelection.kept(fraction, selection.nonZero(null, variance));
         MagnitudeCut cut = selection.select(null, variance, selected, MagnitudeSelection.Ties.EXACT_K);
-        double[] weights = weights(inputs.models().stream()
-                .map(model -> new TaskVectorSource(inputs.base(), model, variance, cut)).toList(), device);
-        return (from, out) -> {
-            Tensor scores = variance.slice(from, out.elements());
-            merge(inputs, weights, new Selected(scores, from, cut), from, out);
-        };
+        Sparsity sparsity = new Sparsity(MagnitudeBand.ALL,
+                (from, count) -> new Selected(variance.slice(from, count), from, cut));
+        double[] weights = weights(inputs.models().stream().map(model -> sparsity.of(inputs.base(), model)).toList(),
+                device);
+        return (from, out) -> merge(inputs, weights, sparsity.drop().factors(from, out.elements()), from, out);
     }
 
     private static double[] weights(List<TaskVectorSource> selected, CpuDevice device) {

@@ -7,13 +7,18 @@ import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.method.Parameter.Scope;
+import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 
 /** What the methods share that make task vectors sparse, and then add them up, or elect signs and merge disjointly. */
 abstract class SparseTaskArithmetic implements MergeMethod {
+    /** Multiplies what is left by the ratio of the sums of magnitudes before and after. */
+    static final Parameter RESCALE_TO_SUM = Parameter.flag("rescale", false);
+
     static final Parameter DENSITY = Parameter.optional("density", Scope.MODEL, 1, "a fraction from 0 to 1",
             d -> d >= 0 && d <= 1);
 
@@ -62,12 +67,27 @@ abstract class SparseTaskArithmetic implements MergeMethod {
     @Override
     public final RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
         List<Sparsity> sparsities = IntStream.range(0, inputs.models().size())
-                .mapToObj(model -> sparsity(inputs, model, device)).toList();
+                .mapToObj(model -> rescaled(sparsity(inputs, model, device), inputs, model, device)).toList();
         Rule rule = new Rule(election, inputs.value("lambda"), inputs.flag("normalize"));
         return ranges(inputs, sparsities, inputs.values("weight"), rule);
     }
 
-    static RangeMerge ranges(MergeInputs inputs, List<Sparsity> sparsities, double[] weights, Rule rule) {
+    /** Multiplies what is left so that the sum of its magnitudes is that of the whole task vector, if that is asked for. */
+    private Sparsity rescaled(Sparsity sparsity, MergeInputs inputs, int model, CpuDevice device) {
+        if (!rescalesToSum(inputs)) {
+            return sparsity;
+        }
+        TensorSource x = inputs.models().get(model);
+        Reduction reduction = Reduction.on(device);
+        float scale = (float) (reduction.sum(Sparsity.NONE.magnitudesOf(inputs.base(), x))
+                / reduction.sum(sparsity.magnitudesOf(inputs.base(), x)));
+        return scale > 0 && scale < Float.POSITIVE_INFINITY ? sparsity.times(scale) : sparsity;
+    }
+
+    /** {@return whether what is left is to have the magnitudes' sum of the whole} */
+    abstract boolean rescalesToSum(MergeInputs inputs);
+
+    private static RangeMerge ranges(MergeInputs inputs, List<Sparsity> sparsities, double[] weights, Rule rule) {
         return (from, out) -> {
             List<DropFactors> drops = new ArrayList<>();
             sparsities.forEach(sparsity -> drops.add(sparsity.drop().factors(from, out.elements())));

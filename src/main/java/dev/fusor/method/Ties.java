@@ -13,7 +13,7 @@ import dev.fusor.trim.MagnitudeSelection;
 public final class Ties extends SparseTaskArithmetic {
     /** The method has no state. */
     public Ties() {
-        super("ties", Election.WEIGHTED, true);
+        super("ties", Election.WEIGHTED, true, RESCALE_TO_SUM);
     }
 
     @Override
@@ -23,5 +23,10 @@ public final class Ties extends SparseTaskArithmetic {
         MagnitudeCut cut = MagnitudeSelection.on(device).select(inputs.base(), x, kept,
                 MagnitudeSelection.Ties.EXACT_K);
         return new Sparsity(new MagnitudeBand(cut, MagnitudeCut.NONE), Sparsity.Drop.NOTHING);
+    }
+
+    @Override
+    boolean rescalesToSum(MergeInputs inputs) {
+        return inputs.flag("rescale");
     }
 }

@@ -14,12 +14,11 @@ import java.util.OptionalDouble;
 final class ParameterReader {
     /** Parameters of mergekit that change nothing here, with the values for which that is so. */
     private static final Parameter NO_RESCALE = new Parameter("rescale", Scope.TENSOR, Kind.FLAG, OptionalDouble.of(0),
-            "false (Fusor does not rescale trimmed task vectors)", value -> value == 0);
+            "false (task_arithmetic trims nothing)", value -> value == 0);
     private static final Parameter INT8_MASK = new Parameter("int8_mask", Scope.TENSOR, Kind.FLAG, OptionalDouble.of(0),
             "true or false", value -> value == 0 || value == 1);
-    private static final Map<String, List<Parameter>> IGNORED = Map.of("ties", List.of(NO_RESCALE),
-            "task_arithmetic", List.of(NO_RESCALE, INT8_MASK), "breadcrumbs", List.of(NO_RESCALE), "breadcrumbs_ties",
-            List.of(NO_RESCALE));
+    private static final Map<String, List<Parameter>> IGNORED = Map.of("task_arithmetic",
+            List.of(NO_RESCALE, INT8_MASK));
 
     private final MergeMethod method;
     private final List<String> names;

@@ -10,7 +10,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/** Numbers in float32 that are computed from other tensors as they are asked for, into a buffer of the asking thread. */
+/**
+ * Numbers in float32 that are computed from other tensors as they are asked for, into a buffer of the asking thread.
+ */
 abstract sealed class ComputedSource implements TensorSource permits TaskVectorSource, TaskVectorVariance {
     private final List<TensorSource> operands;
     private final ThreadLocal<MemorySegment> room = ThreadLocal.withInitial(() -> MemorySegment.NULL);
@@ -44,12 +46,13 @@ abstract sealed class ComputedSource implements TensorSource permits TaskVectorS
 
     @Override
     public final Tensor slice(long from, long count) {
+        Part part = part(from, count);
         List<Tensor> ranges = operands.stream().map(operand -> operand.slice(from, count)).toList();
         Tensor computed = Tensor.of(room(count), DType.F32, Shape.of(count));
         float[] values = Scratch.mine().floats(0);
         for (long i = 0; i < count; i += Scratch.ELEMENTS) {
             int n = (int) Math.min(Scratch.ELEMENTS, count - i);
-            compute(ranges, i, from + i, values, n);
+            part.compute(ranges, i, values, n);
             Elements.store(values, computed, i, n);
         }
         return computed;
@@ -63,14 +66,19 @@ abstract sealed class ComputedSource implements TensorSource permits TaskVectorS
         return room.get().asSlice(0, bytes);
     }
 
-    /**
-     * Computes some numbers.
-     *
-     * @param ranges of the operands
-     * @param at where they are in the ranges
-     * @param index the flat index of the first
-     * @param values receives them; the scratch array number 0
-     * @param count how many, at most {@link Scratch#ELEMENTS}
-     */
-    abstract void compute(List<Tensor> ranges, long at, long index, float[] values, int count);
+    /** {@return how a range is computed} It is asked for before the range's operands are. */
+    abstract Part part(long from, long count);
+
+    /** A range. */
+    interface Part {
+        /**
+         * Computes some numbers.
+         *
+         * @param ranges of the operands
+         * @param at where the numbers are in the ranges
+         * @param values receives them; the scratch array number 0
+         * @param count how many, at most {@link Scratch#ELEMENTS}
+         */
+        void compute(List<Tensor> ranges, long at, float[] values, int count);
+    }
 }

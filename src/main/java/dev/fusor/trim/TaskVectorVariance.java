@@ -30,7 +30,11 @@ public final class TaskVectorVariance extends ComputedSource {
     }
 
     @Override
-    void compute(List<Tensor> ranges, long at, long index, float[] values, int count) {
+    Part part(long from, long count) {
+        return TaskVectorVariance::variance;
+    }
+
+    private static void variance(List<Tensor> ranges, long at, float[] values, int count) {
         Scratch scratch = Scratch.mine();
         int models = ranges.size() - 1;
         double[] mean = scratch.doubles(2);

@@ -99,6 +99,6 @@ class BreadcrumbsTest {
             perModel.add(Map.of("weight", weights[m], "density", pairs[m][0], "gamma", pairs[m][1]));
         }
         return SparseMerges.merge(method, SparseMerges.inputs(models, perModel,
-                Map.of("normalize", normalize ? 1.0 : 0.0, "lambda", 1.0)), 1300);
+                Map.of("rescale", 0.0, "normalize", normalize ? 1.0 : 0.0, "lambda", 1.0)), 1300);
     }
 }

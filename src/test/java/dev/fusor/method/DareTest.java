@@ -121,7 +121,8 @@ class DareTest {
         for (int m = 0; m < weights.length; m++) {
             perModel.add(Map.of("weight", weights[m], "density", densities[m]));
         }
-        return SparseMerges.inputs(models, perModel, Map.of("rescale", rescale ? 1.0 : 0.0, "normalize",
-                normalize ? 1.0 : 0.0, "lambda", LAMBDA));
+        return SparseMerges.inputs(models, perModel,
+                Map.of("rescale", rescale ? 1.0 : 0.0, "rescale_l1", 0.0, "normalize",
+                        normalize ? 1.0 : 0.0, "lambda", LAMBDA));
     }
 }

@@ -65,8 +65,9 @@ class DellaTest {
         for (int m = 0; m < 3; m++) {
             perModel.add(Map.of("weight", WEIGHTS[m], "density", pairs[m][0], "epsilon", pairs[m][1]));
         }
-        MergeInputs inputs = SparseMerges.inputs(models, perModel, Map.of("rescale", rescale ? 1.0 : 0.0,
-                "normalize", normalize ? 1.0 : 0.0, "lambda", 0.8));
+        MergeInputs inputs = SparseMerges.inputs(models, perModel,
+                Map.of("rescale", rescale ? 1.0 : 0.0, "rescale_l1", 0.0,
+                        "normalize", normalize ? 1.0 : 0.0, "lambda", 0.8));
         Tensor wanted = SparseMerges.merge(models.getFirst(), sparse, WEIGHTS, method.name().equals("della"),
                 normalize, 0.8);
         assertThat(Tensors.bytes(SparseMerges.merge(method, inputs, 1300)))

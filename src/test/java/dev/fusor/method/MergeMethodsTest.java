@@ -159,7 +159,7 @@ class MergeMethodsTest {
     }
 
     private static double[] ties(boolean normalize, double... weights) {
-        return onZeros(new Ties(), Map.of("lambda", 1.0, "normalize", normalize ? 1.0 : 0.0), weights);
+        return onZeros(new Ties(), Map.of("rescale", 0.0, "lambda", 1.0, "normalize", normalize ? 1.0 : 0.0), weights);
     }
 
     private static double[] taskArithmetic(double lambda, boolean normalize, double... weights) {

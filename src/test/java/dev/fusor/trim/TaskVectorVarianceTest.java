@@ -49,19 +49,6 @@ class TaskVectorVarianceTest {
         Tensor three = Tensors.zeros(DType.F32, 3);
         assertThatThrownBy(() -> new TaskVectorVariance(three, List.of(three, Tensors.zeros(DType.BF16, 4))))
                 .hasMessage("task vectors take arithmetic types and equal length, got F32 [3] and BF16 [4]");
-        assertThatThrownBy(() -> new TaskVectorSource(three, Tensors.zeros(DType.I32, 3)))
-                .hasMessageContaining("I32 [3]");
-    }
-
-    @Test
-    void aTaskVectorIsSelectedByScores() {
-        Tensor base = Tensors.of(DType.BF16, 1, 1, 1, 1);
-        Tensor x = Tensors.of(DType.BF16, 2, 3, 4, 5);
-        Tensor scores = Tensors.of(DType.F32, 7, 9, 7, 7);
-        MagnitudeCut cut = new MagnitudeCut(Float.floatToIntBits(7), 2);
-        assertThat(Tensors.values(new TaskVectorSource(base, x).slice(1, 3))).containsExactly(2, 3, 4);
-        assertThat(Tensors.values(new TaskVectorSource(base, x, scores, cut).slice(0, 4))).containsExactly(1, 2, 3, 0);
-        assertThat(Tensors.values(new TaskVectorSource(base, x, scores, cut).slice(2, 2))).containsExactly(3, 0);
     }
 
     private static double define(Tensor base, List<Tensor> models, int i) {
