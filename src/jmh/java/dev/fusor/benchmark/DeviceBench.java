@@ -4,8 +4,11 @@ import dev.fusor.arithmetic.WeightedSumCuda;
 import dev.fusor.arithmetic.WeightedSumCuda.Item;
 import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaEvent;
+import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
+import dev.fusor.reduce.ReductionCuda;
+import dev.fusor.reduce.ReductionCuda.Kind;
 import dev.fusor.simulator.NativeBuild;
 import dev.fusor.simulator.Simulator;
 import dev.fusor.tensor.DType;
@@ -66,14 +69,20 @@ public final class DeviceBench {
             stream.fill(from.segment(), (byte) 1);
             copyRate = report("copy", elements * 8, () -> stream.copy(from.segment(), to.segment()));
         }
-        for (DType type : new DType[]{DType.BF16, DType.F32, DType.F16, DType.F8_E4M3, DType.F8_E5M2}) {
+        for (DType type : CudaFormats.ALL) {
             for (int models : new int[]{1, 2, 3, 4, 8}) {
                 sum(type, models, 1, false);
             }
         }
         sum(DType.BF16, 4, 1, true);
+        sum(DType.F32, 4, 1, true);
         sum(DType.BF16, 4, 16, false);
         sum(DType.BF16, 16, 1, false);
+        for (DType type : CudaFormats.ALL) {
+            for (Kind kind : Kind.values()) {
+                reduction(type, kind);
+            }
+        }
     }
 
     private void sum(DType type, int models, int outputs, boolean onBase) {
@@ -96,6 +105,23 @@ public final class DeviceBench {
                 report("weighted_sum %s of %d%s%s".formatted(type, models, onBase ? " on a base" : "",
                         outputs == 1 ? "" : ", " + outputs + " outputs"),
                         type.byteSize(elements) * (inputs.size() + outputs), sum::run);
+            }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** Its bytes are read and not written: a share of the copy above 1 is possible. */
+    private void reduction(DType type, Kind kind) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            List<Tensor> item = new ArrayList<>();
+            for (int i = 0; i < kind.tensors(); i++) {
+                item.add(allocate(memories, type));
+            }
+            try (ReductionCuda reduction = ReductionCuda.prepare(stream, kind, List.of(item))) {
+                report("reduction %s of %s".formatted(kind.name().toLowerCase(Locale.ROOT), type),
+                        type.byteSize(elements) * kind.tensors(), reduction::run);
             }
         } finally {
             memories.forEach(CudaMemory::close);

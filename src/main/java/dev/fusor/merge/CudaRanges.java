@@ -11,29 +11,37 @@ import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.device.cuda.PinnedMemory;
 import dev.fusor.method.WeightedRanges;
+import dev.fusor.method.WholeTensors;
+import dev.fusor.reduce.Products;
+import dev.fusor.reduce.RangedReductionCuda;
+import dev.fusor.reduce.ReductionCuda.Kind;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+
 /**
- * Streams the ranges of host tensors through a CUDA device: while one range is summed, the next is read and copied up and the
+ * Streams the ranges of host tensors through a CUDA device: while one range is summed or reduced, the next is read and copied up and the
  * one before is copied down and written. Memory is bounded: {@link #DEPTH} ranges are under way at most.
  *
  * <p>It belongs to the thread that made it.
  */
-final class CudaRanges implements AutoCloseable {
+final class CudaRanges implements WholeTensors, AutoCloseable {
     /** Ranges under way: one that is read and copied up, one that is summed, one that is copied down and written. */
     static final int DEPTH = 3;
 
     private static final int LARGEST_RANGE = 1 << 22;
     private static final int SMALLEST_RANGE = 1 << 12;
     private static final long ALIGNMENT = 256;
+    private static final Sink NOWHERE = (_, _, _) -> {};
 
     /** Receives ranges as they come back, in order. */
     interface Sink {
@@ -126,42 +134,87 @@ final class CudaRanges implements AutoCloseable {
      */
     boolean run(WeightedRanges merge, long elements, DType out, Sink sink) {
         try {
-            if (slots.isEmpty()) {
-                slots = openSlots();
-            }
-            stream(merge, elements, out, sink);
+            openSlots();
+            eachRange(elements, sink, (slot, from, count) -> slot.sum(merge, from, count, out));
             return true;
         } catch (CudaException e) {
-            if (!e.isOutOfMemory() || rangeElements == SMALLEST_RANGE) {
-                throw e;
-            }
-            closeSlots();
-            rangeElements /= 2;
+            halve(e);
             return false;
         }
     }
 
-    private void stream(WeightedRanges merge, long elements, DType out, Sink sink) {
-        List<TensorSource> sources = merge.inputs();
+    @Override
+    public CpuDevice cpu() {
+        return cpu;
+    }
+
+    /** Streams both tensors; what kernels do not take is for the CPU. */
+    @Override
+    public Products products(TensorSource a, TensorSource b) {
+        if (!CudaFormats.supports(a.dtype()) || a.dtype() != b.dtype()) {
+            return WholeTensors.super.products(a, b);
+        }
+        while (true) {
+            try {
+                return stream(a, b);
+            } catch (CudaException e) {
+                halve(e);
+            }
+        }
+    }
+
+    private Products stream(TensorSource a, TensorSource b) {
+        openSlots();
+        try (RangedReductionCuda reduction = new RangedReductionCuda(sums, Kind.PRODUCTS, a.dtype(), a.elements(),
+                rangeElements); Arena arena = Arena.ofConfined()) {
+            List<TensorSource> sources = List.of(a, b);
+            eachRange(a.elements(), NOWHERE, (slot, from, count) -> slot.reduce(reduction, sources, from, count));
+            reduction.fold();
+            MemorySegment found = arena.allocate(JAVA_DOUBLE, Kind.PRODUCTS.results());
+            sums.download(reduction.results(), found);
+            sums.synchronize();
+            return new Products(found.getAtIndex(JAVA_DOUBLE, 0), found.getAtIndex(JAVA_DOUBLE, 1),
+                    found.getAtIndex(JAVA_DOUBLE, 2));
+        }
+    }
+
+    /** Smaller ranges from now on, if that may help. */
+    private void halve(CudaException failure) {
+        if (!failure.isOutOfMemory() || rangeElements == SMALLEST_RANGE) {
+            throw failure;
+        }
+        closeSlots();
+        rangeElements /= 2;
+    }
+
+    /** What is begun with a slot and a range. */
+    private interface Begin {
+        void begin(Slot slot, long from, int count);
+    }
+
+    private void eachRange(long elements, Sink sink, Begin begin) {
         int number = 0;
         for (long from = 0; from < elements; from += rangeElements, number++) {
             Slot slot = slots.get(number % DEPTH);
             slot.deliver(sink);
-            slot.begin(merge, sources, from, (int) Math.min(rangeElements, elements - from), out);
+            begin.begin(slot, from, (int) Math.min(rangeElements, elements - from));
         }
         for (int i = 0; i < DEPTH; i++) {
             slots.get((number + i) % DEPTH).deliver(sink);
         }
     }
 
-    private List<Slot> openSlots() {
+    private void openSlots() {
+        if (!slots.isEmpty()) {
+            return;
+        }
         List<Slot> made = new ArrayList<>();
         try {
             for (int i = 0; i < DEPTH; i++) {
                 made.add(new Slot());
             }
             sums.synchronize(); // memory is there for the other streams from here on
-            return made;
+            slots = made;
         } catch (RuntimeException e) {
             closeAll(new ArrayDeque<>(made), e);
             throw e;
@@ -224,10 +277,11 @@ final class CudaRanges implements AutoCloseable {
         private final CudaMemory deviceOut;
         private final CudaEvent uploaded;
         private final CudaEvent summed;
-        private final CudaEvent downloaded;
+        private final CudaEvent done;
         private long from;
         private List<Tensor> inputsOfRange = List.of();
-        private Tensor result;
+        private Tensor result; // null for a range that is read only
+        private boolean busy;
 
         Slot() {
             long room = rangeElements * (long) Float.BYTES + ALIGNMENT;
@@ -238,7 +292,7 @@ final class CudaRanges implements AutoCloseable {
                 this.deviceOut = mine(CudaMemory.allocate(sums, room));
                 this.uploaded = mine(CudaEvent.open(device));
                 this.summed = mine(CudaEvent.open(device));
-                this.downloaded = mine(CudaEvent.open(device));
+                this.done = mine(CudaEvent.open(device));
             } catch (RuntimeException e) {
                 closeAll(own, e);
                 throw e;
@@ -255,7 +309,8 @@ final class CudaRanges implements AutoCloseable {
             return Tensor.of(memory.asSlice(place * room, type.byteSize(count)), type, Shape.of(count));
         }
 
-        void begin(WeightedRanges merge, List<TensorSource> sources, long start, int count, DType out) {
+        /** Reads a range of each source and copies it up; what is enqueued on the stream of sums from here on finds it there. */
+        private List<Tensor> fill(List<TensorSource> sources, long start, int count) {
             DType type = sources.getFirst().dtype();
             List<Tensor> host = new ArrayList<>();
             List<Tensor> there = new ArrayList<>();
@@ -269,6 +324,13 @@ final class CudaRanges implements AutoCloseable {
             }
             uploaded.record(up);
             sums.waitFor(uploaded);
+            from = start;
+            inputsOfRange = host;
+            return there;
+        }
+
+        void sum(WeightedRanges merge, long start, int count, DType out) {
+            List<Tensor> there = fill(merge.inputs(), start, count);
             Tensor base = merge.base() == null ? null : there.getFirst();
             Tensor deviceResult = part(deviceOut.segment(), 0, out, count);
             try (WeightedSumCuda sum = WeightedSumCuda.prepare(sums,
@@ -278,12 +340,17 @@ final class CudaRanges implements AutoCloseable {
             }
             summed.record(sums);
             down.waitFor(summed);
-            Tensor hostResult = part(hostOut.segment(), 0, out, count);
-            down.download(deviceResult.data(), hostResult.data());
-            downloaded.record(down);
-            from = start;
-            inputsOfRange = host;
-            result = hostResult;
+            result = part(hostOut.segment(), 0, out, count);
+            down.download(deviceResult.data(), result.data());
+            done.record(down);
+            busy = true;
+        }
+
+        void reduce(RangedReductionCuda reduction, List<TensorSource> sources, long start, int count) {
+            reduction.add(start, fill(sources, start, count));
+            result = null;
+            done.record(sums);
+            busy = true;
         }
 
         private static void read(TensorSource source, long start, Tensor target) {
@@ -296,11 +363,12 @@ final class CudaRanges implements AutoCloseable {
 
         /** Hands over the range that is in the buffers, if there is one. */
         void deliver(Sink sink) {
-            if (result != null) {
-                Tensor ready = result;
-                result = null;
-                downloaded.synchronize();
-                sink.take(from, inputsOfRange, ready);
+            if (busy) {
+                busy = false;
+                done.synchronize();
+                if (result != null) {
+                    sink.take(from, inputsOfRange, result);
+                }
             }
         }
 

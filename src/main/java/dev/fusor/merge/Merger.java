@@ -10,6 +10,7 @@ import dev.fusor.method.MergeInputs;
 import dev.fusor.method.MergeMethods;
 import dev.fusor.method.RangeMerge;
 import dev.fusor.method.WeightedRanges;
+import dev.fusor.method.WholeTensors;
 import dev.fusor.recipe.MergePlan;
 import dev.fusor.recipe.TensorInput;
 import dev.fusor.recipe.TensorPlan;
@@ -31,8 +32,8 @@ import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Carries out a merge plan, on the CPU or, where it is told so, weighted sums on a CUDA device: tensor by tensor, each in ranges that the threads share out. A range is merged into
- * a buffer of its thread and written to its place; nothing larger than a range is ever held.
+ * Carries out a merge plan, on the CPU or, where it is told so, weighted sums and the products they depend on on a CUDA device:
+ * tensor by tensor, each in ranges that the threads share out. A range is merged into a buffer of its thread and written to its place; nothing larger than a range is ever held.
  */
 public final class Merger implements AutoCloseable {
     private final MergePlan plan;
@@ -138,7 +139,7 @@ public final class Merger implements AutoCloseable {
         if (tensor.carried()) {
             ranges.run(ranges::carry);
         } else {
-            RangeMerge method = method(tensor, inputs);
+            RangeMerge method = method(tensor, inputs, cuda == null ? WholeTensors.on(device) : cuda);
             if (cuda != null && method instanceof WeightedRanges sum && CudaRanges.takes(sum, tensor.outDtype())) {
                 ranges.run(cuda, sum);
             } else {
@@ -167,7 +168,7 @@ public final class Merger implements AutoCloseable {
         return new FileSource(checkpoint, entry, shape, inputBuffers, place);
     }
 
-    private RangeMerge method(TensorPlan tensor, List<TensorSource> inputs) {
+    private RangeMerge method(TensorPlan tensor, List<TensorSource> inputs, WholeTensors whole) {
         TensorSource base = tensor.base().isPresent() ? inputs.get(tensor.base().getAsInt()) : null;
         List<TensorSource> models = new ArrayList<>();
         List<Map<String, Double>> parameters = new ArrayList<>();
@@ -179,7 +180,7 @@ public final class Merger implements AutoCloseable {
         }
         return MergeMethods.named(tensor.method()).orElseThrow()
                 .prepare(new MergeInputs(tensor.name(), plan.seed(), base, models, parameters, tensor.parameters()),
-                        device);
+                        whole);
     }
 
     private List<String> models(TensorPlan tensor) {

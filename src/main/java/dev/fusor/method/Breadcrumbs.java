@@ -1,7 +1,6 @@
 package dev.fusor.method;
 
 import dev.fusor.consensus.DisjointMerge.Election;
-import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
@@ -34,12 +33,12 @@ public final class Breadcrumbs extends SparseTaskArithmetic {
     }
 
     @Override
-    Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device) {
+    Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole) {
         TensorSource x = inputs.models().get(model);
         long length = x.elements();
         long kept = MagnitudeSelection.kept(inputs.value(model, "density"), length);
         long tooLarge = Math.min(MagnitudeSelection.kept(inputs.value(model, "gamma"), length), length - kept);
-        MagnitudeSelection selection = MagnitudeSelection.on(device);
+        MagnitudeSelection selection = MagnitudeSelection.on(whole.cpu());
         return new Sparsity(new MagnitudeBand(selection.select(inputs.base(), x, kept + tooLarge, Ties.EXACT_K),
                 selection.select(inputs.base(), x, tooLarge, Ties.EXACT_K)), Sparsity.Drop.NOTHING);
     }

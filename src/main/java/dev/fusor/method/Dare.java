@@ -1,7 +1,6 @@
 package dev.fusor.method;
 
 import dev.fusor.consensus.DisjointMerge.Election;
-import dev.fusor.device.CpuDevice;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.drop.Philox;
 import dev.fusor.drop.RandomDrop;
@@ -27,7 +26,7 @@ public final class Dare extends SparseTaskArithmetic {
     }
 
     @Override
-    Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device) {
+    Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole) {
         DropFactors drop = new RandomDrop(Philox.key(inputs.seed(), inputs.tensor()), model,
                 inputs.value(model, "density"), inputs.flag("rescale") && !inputs.flag("rescale_l1"));
         return new Sparsity(MagnitudeBand.ALL, (from, count) -> drop);

@@ -1,7 +1,6 @@
 package dev.fusor.method;
 
 import dev.fusor.consensus.DisjointMerge.Election;
-import dev.fusor.device.CpuDevice;
 import dev.fusor.drop.Philox;
 import dev.fusor.drop.RandomDrop;
 import dev.fusor.drop.RankedDrop;
@@ -61,7 +60,7 @@ public final class Della extends SparseTaskArithmetic {
     }
 
     @Override
-    Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device) {
+    Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole) {
         double density = inputs.value(model, "density");
         boolean rescale = inputs.flag("rescale") && !inputs.flag("rescale_l1");
         long key = Philox.key(inputs.seed(), inputs.tensor());

@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.device.CpuDevice;
 import java.util.List;
 
 /**
@@ -23,7 +22,7 @@ public final class Linear implements MergeMethod {
     }
 
     @Override
-    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+    public RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
         double[] weights = inputs.values("weight");
         return new WeightedRanges(null, inputs.models(), weights, inputs.divisor(weights));
     }

@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.device.CpuDevice;
 import dev.fusor.tensor.Shape;
 import java.util.List;
 import java.util.Map;
@@ -47,8 +46,8 @@ public interface MergeMethod {
      * Looks at whole tensors as far as the method must, and says how any range of the result is made.
      *
      * @param inputs the tensors and the values of the parameters, all of them, as {@link #parameters()} declares them
-     * @param device runs what needs whole tensors
+     * @param whole finds what needs whole tensors
      * @return the merge of one tensor
      */
-    RangeMerge prepare(MergeInputs inputs, CpuDevice device);
+    RangeMerge prepare(MergeInputs inputs, WholeTensors whole);
 }

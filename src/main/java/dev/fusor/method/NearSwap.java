@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
 import java.util.List;
 
@@ -35,7 +34,7 @@ public final class NearSwap implements MergeMethod {
     }
 
     @Override
-    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+    public RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
         double t = inputs.value("t");
         dev.fusor.arithmetic.NearSwap swap = dev.fusor.arithmetic.NearSwap.on(RangeMerge.HERE);
         return (from, out) -> swap.swap(inputs.baseSlice(from, out.elements()),

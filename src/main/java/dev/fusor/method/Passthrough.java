@@ -1,7 +1,6 @@
 package dev.fusor.method;
 
 import dev.fusor.arithmetic.WeightedSum;
-import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.tensor.Tensor;
 import java.util.List;
@@ -31,7 +30,7 @@ public final class Passthrough implements MergeMethod {
     }
 
     @Override
-    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+    public RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
         double[] scale = inputs.values("scale");
         WeightedSum sum = WeightedSum.on(RangeMerge.HERE);
         return (from, out) -> {

@@ -4,7 +4,6 @@ import dev.fusor.consensus.DisjointMerge;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
-import dev.fusor.device.CpuDevice;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.reduce.Reduction;
@@ -58,26 +57,26 @@ public final class Sce implements MergeMethod {
     }
 
     @Override
-    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+    public RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
         double fraction = inputs.value("select_topk");
         if (fraction == 1) {
             double[] weights = weights(inputs.models().stream()
-                    .map(model -> new TaskVectorSource(inputs.base(), model)).toList(), device);
+                    .map(model -> new TaskVectorSource(inputs.base(), model)).toList(), whole);
             return (from, out) -> merge(inputs, weights, null, from, out);
         }
         TensorSource variance = new TaskVectorVariance(inputs.base(), inputs.models());
-        MagnitudeSelection selection = MagnitudeSelection.on(device);
+        MagnitudeSelection selection = MagnitudeSelection.on(whole.cpu());
         long selected = MagnitudeSelection.kept(fraction, selection.nonZero(null, variance));
         MagnitudeCut cut = selection.select(null, variance, selected, MagnitudeSelection.Ties.EXACT_K);
         Sparsity sparsity = new Sparsity(MagnitudeBand.ALL,
                 (from, count) -> new Selected(variance.slice(from, count), from, cut));
         double[] weights = weights(inputs.models().stream().map(model -> sparsity.of(inputs.base(), model)).toList(),
-                device);
+                whole);
         return (from, out) -> merge(inputs, weights, sparsity.drop().factors(from, out.elements()), from, out);
     }
 
-    private static double[] weights(List<TaskVectorSource> selected, CpuDevice device) {
-        Reduction reduction = Reduction.on(device);
+    private static double[] weights(List<TaskVectorSource> selected, WholeTensors whole) {
+        Reduction reduction = Reduction.on(whole.cpu());
         double[] energies = selected.stream().mapToDouble(reduction::sumOfSquares).toArray();
         double sum = 0;
         for (double energy : energies) {

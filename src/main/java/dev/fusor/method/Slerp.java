@@ -1,9 +1,7 @@
 package dev.fusor.method;
 
-import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.reduce.Products;
-import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.TensorSource;
 import java.util.List;
 
@@ -44,16 +42,15 @@ public final class Slerp implements MergeMethod {
     }
 
     @Override
-    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+    public RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
         TensorSource base = inputs.base();
         TensorSource other = inputs.models().getFirst();
         return new WeightedRanges(null, List.of(base, other),
-                weights(base, other, inputs.value("t"), Reduction.on(device)), 1);
+                weights(whole.products(base, other), inputs.value("t")), 1);
     }
 
     /** The weights of both ends, from float64 reductions by functions that are the same on every machine. */
-    private static double[] weights(TensorSource base, TensorSource other, double t, Reduction reduction) {
-        Products products = reduction.products(base, other);
+    private static double[] weights(Products products, double t) {
         double cosine = products.ab() / length(products.aa()) / length(products.bb());
         // Written so that NaN interpolates linearly: it then stays with the elements it came from.
         if (!(Math.abs(cosine) <= COLINEAR)) {

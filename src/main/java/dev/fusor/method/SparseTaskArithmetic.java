@@ -4,7 +4,6 @@ import dev.fusor.consensus.DisjointMerge;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
-import dev.fusor.device.CpuDevice;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.reduce.Reduction;
@@ -62,23 +61,23 @@ abstract class SparseTaskArithmetic implements MergeMethod {
     }
 
     /** {@return what is kept of a model's task vector} */
-    abstract Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device);
+    abstract Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole);
 
     @Override
-    public final RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+    public final RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
         List<Sparsity> sparsities = IntStream.range(0, inputs.models().size())
-                .mapToObj(model -> rescaled(sparsity(inputs, model, device), inputs, model, device)).toList();
+                .mapToObj(model -> rescaled(sparsity(inputs, model, whole), inputs, model, whole)).toList();
         Rule rule = new Rule(election, inputs.value("lambda"), inputs.flag("normalize"));
         return ranges(inputs, sparsities, inputs.values("weight"), rule);
     }
 
     /** Multiplies what is left so that the sum of its magnitudes is that of the whole task vector, if that is asked for. */
-    private Sparsity rescaled(Sparsity sparsity, MergeInputs inputs, int model, CpuDevice device) {
+    private Sparsity rescaled(Sparsity sparsity, MergeInputs inputs, int model, WholeTensors whole) {
         if (!rescalesToSum(inputs)) {
             return sparsity;
         }
         TensorSource x = inputs.models().get(model);
-        Reduction reduction = Reduction.on(device);
+        Reduction reduction = Reduction.on(whole.cpu());
         float scale = (float) (reduction.sum(Sparsity.NONE.magnitudesOf(inputs.base(), x))
                 / reduction.sum(sparsity.magnitudesOf(inputs.base(), x)));
         return scale > 0 && scale < Float.POSITIVE_INFINITY ? sparsity.times(scale) : sparsity;

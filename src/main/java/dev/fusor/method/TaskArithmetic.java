@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.device.CpuDevice;
 import dev.fusor.method.Parameter.Scope;
 import java.util.Arrays;
 import java.util.List;
@@ -32,7 +31,7 @@ public final class TaskArithmetic implements MergeMethod {
     }
 
     @Override
-    public RangeMerge prepare(MergeInputs inputs, CpuDevice device) {
+    public RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
         double[] weights = inputs.values("weight");
         double lambda = inputs.value("lambda");
         double[] scaled = Arrays.stream(weights).map(weight -> lambda * weight).toArray();

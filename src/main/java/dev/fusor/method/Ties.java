@@ -1,7 +1,6 @@
 package dev.fusor.method;
 
 import dev.fusor.consensus.DisjointMerge.Election;
-import dev.fusor.device.CpuDevice;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
@@ -17,10 +16,10 @@ public final class Ties extends SparseTaskArithmetic {
     }
 
     @Override
-    Sparsity sparsity(MergeInputs inputs, int model, CpuDevice device) {
+    Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole) {
         TensorSource x = inputs.models().get(model);
         long kept = MagnitudeSelection.kept(inputs.value(model, "density"), x.elements());
-        MagnitudeCut cut = MagnitudeSelection.on(device).select(inputs.base(), x, kept,
+        MagnitudeCut cut = MagnitudeSelection.on(whole.cpu()).select(inputs.base(), x, kept,
                 MagnitudeSelection.Ties.EXACT_K);
         return new Sparsity(new MagnitudeBand(cut, MagnitudeCut.NONE), Sparsity.Drop.NOTHING);
     }

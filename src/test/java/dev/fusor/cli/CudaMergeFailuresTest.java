@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -51,18 +52,8 @@ class CudaMergeFailuresTest {
         return Models.bits(folder.resolve(out));
     }
 
-    /** Two models of a few tensors, one longer than the smallest range. */
-    private Path recipe() throws IOException {
-        for (String name : new String[]{"a", "b"}) {
-            SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-            int length = 10_000;
-            for (DType type : new DType[]{DType.BF16, DType.F32, DType.F64}) {
-                tensors.put(type.name(), Tensors.random(type, length, name.hashCode() + length, null, 1));
-                length /= 9;
-            }
-            Models.write(folder.resolve(name), tensors);
-        }
-        return Files.writeString(folder.resolve("recipe.yml"), """
+    private Path linear() throws IOException {
+        return Files.writeString(folder.resolve("linear.yml"), """
                 merge_method: linear
                 models:
                   - model: %1$s/a
@@ -72,18 +63,36 @@ class CudaMergeFailuresTest {
                 """.formatted(folder));
     }
 
+    /** Reduces whole tensors first, and then sums as linear does. */
+    private Path slerp() throws IOException {
+        return Files.writeString(folder.resolve("slerp.yml"), """
+                merge_method: slerp
+                base_model: %1$s/a
+                models:
+                  - model: %1$s/b
+                parameters: {t: 0.3}
+                """.formatted(folder));
+    }
+
+    /** Two models of a few tensors, one longer than the smallest range. */
+    @BeforeEach
+    void models() throws IOException {
+        for (String name : new String[]{"a", "b"}) {
+            SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+            int length = 10_000;
+            for (DType type : new DType[]{DType.BF16, DType.F32, DType.F64}) {
+                tensors.put(type.name(), Tensors.random(type, length, name.hashCode() + length, null, 1));
+                length /= 9;
+            }
+            Models.write(folder.resolve(name), tensors);
+        }
+    }
+
     @Test
     void tooLittleDeviceMemoryHalvesTheRangesUntilTheyFit() throws IOException {
-        Path recipe = recipe();
-        assertThat(merge(recipe, "cpu").status()).isZero();
-        Simulator.capacity(200_000); // three ranges of 4096 elements of three tensors take 150 KB
-        Simulator.reset();
-
-        CommandLineRun run = merge(recipe, "cuda", "--device", "cuda:0");
-
-        assertThat(run.status()).as(run.err()).isZero();
-        assertThat(bits("cuda")).usingRecursiveComparison().isEqualTo(bits("cpu"));
-        assertThat(Simulator.calls("cuLaunchKernelEx")).isEqualTo(3 + 1); // 10,000 and 1,111 elements
+        Path recipe = linear();
+        fits(recipe, 200_000, 3 + 1); // three ranges of 4096 elements of three tensors take 150 KB; 10,000 and 1,111 elements
+        fits(slerp(), 200_000, 2 * (3 + 1) + 2); // reductions and sums of the ranges, and a fold for each tensor
 
         Simulator.capacity(100_000);
         Simulator.reset();
@@ -96,9 +105,21 @@ class CudaMergeFailuresTest {
         assertThat(folder.resolve("none")).doesNotExist();
     }
 
+    private void fits(Path recipe, long capacity, long launches) throws IOException {
+        deleteFolder("cpu");
+        deleteFolder("cuda");
+        assertThat(merge(recipe, "cpu").status()).isZero();
+        Simulator.capacity(capacity);
+        Simulator.reset();
+        CommandLineRun run = merge(recipe, "cuda", "--device", "cuda:0");
+        assertThat(run.status()).as(run.err()).isZero();
+        assertThat(bits("cuda")).usingRecursiveComparison().isEqualTo(bits("cpu"));
+        assertThat(Simulator.calls("cuLaunchKernelEx")).isEqualTo(launches);
+    }
+
     @Test
     void aDeviceThatIsNotThereIsNamed() throws IOException {
-        Path recipe = recipe();
+        Path recipe = linear();
         assertThat(merge(recipe, "out", "--device", "gpu").err().strip())
                 .isEqualTo("fusor: --device is auto, cpu, cuda or cuda:N, got 'gpu'");
         assertThat(merge(recipe, "out", "--device", "cuda:7").err()).startsWith(
@@ -129,8 +150,8 @@ class CudaMergeFailuresTest {
         }
     }
 
-    private void deleteOutput() throws IOException {
-        Path out = folder.resolve("out");
+    private void deleteFolder(String name) throws IOException {
+        Path out = folder.resolve(name);
         if (Files.exists(out)) {
             try (Stream<Path> files = Files.walk(out)) {
                 for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
@@ -144,7 +165,7 @@ class CudaMergeFailuresTest {
     @ParameterizedTest
     @ValueSource(ints = {304, 2})
     void everyCallOfTheDriverMayFail(int error) throws IOException {
-        Path recipe = recipe();
+        Path recipe = slerp();
         assertThat(merge(recipe, "wanted").status()).isZero();
         SequencedMap<String, byte[]> wanted = bits("wanted");
         String[] options = {"--device", "cuda"};
@@ -157,7 +178,7 @@ class CudaMergeFailuresTest {
         long failed = 0;
         for (Map.Entry<String, Long> function : calls.entrySet()) {
             for (long n = 1; n <= function.getValue(); n++) {
-                deleteOutput();
+                deleteFolder("out");
                 Simulator.reset();
                 Simulator.fault(function.getKey(), n, error);
                 CommandLineRun run = merge(recipe, "out", options);

@@ -151,7 +151,7 @@ class MergeMethodsTest {
     private static byte[] byThreads(MergeMethod method, MergeInputs inputs, int threads) {
         Tensor out = Tensors.zeros(DType.BF16, inputs.base().elements());
         try (CpuDevice device = CpuDevice.open(threads)) {
-            RangeMerge merge = method.prepare(inputs, device);
+            RangeMerge merge = method.prepare(inputs, WholeTensors.on(device));
             device.run((out.elements() + 511) / 512, number -> merge.merge(number * 512,
                     out.slice(number * 512, Math.min(512, out.elements() - number * 512))));
         }
@@ -193,7 +193,8 @@ class MergeMethodsTest {
     private static void run(MergeMethod method, Tensor base, List<Tensor> models, List<Map<String, Double>> perModel,
             Map<String, Double> parameters, Tensor out) {
         try (CpuDevice device = CpuDevice.open(2)) {
-            method.prepare(new MergeInputs("w", Tensors.SEED, base, List.copyOf(models), perModel, parameters), device)
+            method.prepare(new MergeInputs("w", Tensors.SEED, base, List.copyOf(models), perModel, parameters),
+                    WholeTensors.on(device))
                     .merge(0, out);
         }
     }

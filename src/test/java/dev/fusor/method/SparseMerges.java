@@ -86,7 +86,7 @@ final class SparseMerges {
     /** The whole tensor by a method, whose ranges are made in pieces of a size. */
     static Tensor merge(MergeMethod method, MergeInputs inputs, int range) {
         Tensor out = Tensors.misaligned(inputs.base().dtype(), inputs.base().elements());
-        RangeMerge merge = method.prepare(inputs, RangeMerge.HERE);
+        RangeMerge merge = method.prepare(inputs, WholeTensors.on(RangeMerge.HERE));
         for (long from = 0; from < out.elements(); from += range) {
             merge.merge(from, out.slice(from, Math.min(range, out.elements() - from)));
         }

@@ -1,0 +1,32 @@
+package dev.fusor.method;
+
+import dev.fusor.device.CpuDevice;
+import dev.fusor.reduce.Products;
+import dev.fusor.reduce.Reduction;
+import dev.fusor.tensor.TensorSource;
+
+/** What methods ask of whole tensors before ranges are merged; whoever carries a merge out may find it on another device, to the same bits. */
+@FunctionalInterface
+public interface WholeTensors {
+    /** {@return the device of what is found on the CPU} */
+    CpuDevice cpu();
+
+    /**
+     * {@return the dot product of two tensors and the sum of the squares of each}
+     *
+     * @param a any arithmetic type
+     * @param b likewise, of as many elements
+     */
+    default Products products(TensorSource a, TensorSource b) {
+        return Reduction.on(cpu()).products(a, b);
+    }
+
+    /**
+     * {@return everything on the CPU}
+     *
+     * @param device runs it
+     */
+    static WholeTensors on(CpuDevice device) {
+        return () -> device;
+    }
+}
