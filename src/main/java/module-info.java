@@ -18,6 +18,7 @@ module dev.fusor {
     exports dev.fusor.device;
     exports dev.fusor.device.cuda;
     exports dev.fusor.drop;
+    exports dev.fusor.ensemble;
     exports dev.fusor.merge;
     exports dev.fusor.method;
     exports dev.fusor.recipe;

@@ -6,6 +6,7 @@ import dev.fusor.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -47,6 +48,27 @@ public class CopyBenchmark extends BandwidthBenchmark {
             FloatVector.fromMemorySegment(Lanes.FLOAT, from, at, ByteOrder.LITTLE_ENDIAN)
                     .intoMemorySegment(to, at, ByteOrder.LITTLE_ENDIAN);
         }
+    }
+
+    /** Every byte once, for loops that write next to nothing. */
+    @Benchmark
+    public double read(Traffic traffic) {
+        long part = 1 << 19;
+        double[] sums = new double[(int) (out.data().byteSize() / part)];
+        device.run(sums.length, number -> sums[(int) number] = sum(inputs.getFirst().data(), number * part, part));
+        traffic.bytes += out.data().byteSize();
+        return sums[0];
+    }
+
+    private static float sum(MemorySegment from, long start, long bytes) {
+        int step = Lanes.FLOAT.vectorByteSize();
+        FloatVector even = FloatVector.zero(Lanes.FLOAT);
+        FloatVector odd = FloatVector.zero(Lanes.FLOAT);
+        for (long at = start; at < start + bytes; at += 2L * step) {
+            even = even.add(FloatVector.fromMemorySegment(Lanes.FLOAT, from, at, ByteOrder.LITTLE_ENDIAN));
+            odd = odd.add(FloatVector.fromMemorySegment(Lanes.FLOAT, from, at + step, ByteOrder.LITTLE_ENDIAN));
+        }
+        return even.add(odd).reduceLanes(VectorOperators.ADD);
     }
 
     /** The triad of STREAM, a = b + s * c, over the bytes as float32. */

@@ -1,0 +1,109 @@
+package dev.fusor.ensemble;
+
+import dev.fusor.simd.FloatMath;
+import dev.fusor.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+import static dev.fusor.ensemble.LogitEnsemble.LANES;
+
+/** The loops over a chunk, one class at a time: what {@link LogitEnsembleLanes} must equal. */
+final class LogitEnsemblePlain implements LogitLoops {
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED
+            .withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final Form form;
+
+    LogitEnsemblePlain(Form form) {
+        this.form = form;
+    }
+
+    @Override
+    public int width() {
+        return 1;
+    }
+
+    @Override
+    public boolean reads(DType type) {
+        return type == DType.F32;
+    }
+
+    @Override
+    public void weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count) {
+        for (long i = 0; i < 4L * count; i += 4) {
+            float s = resume ? scores.get(FLOAT, i) : 0f;
+            for (int m = 0; m < form.models(); m++) {
+                s = Math.fma(shares[m], x[m].get(FLOAT, at[m] + i), s);
+            }
+            scores.set(FLOAT, i, s);
+        }
+    }
+
+    @Override
+    public void raise(MemorySegment x, long at, MemorySegment scores, int count) {
+        for (long i = 0; i < 4L * count; i += 4) {
+            scores.set(FLOAT, i, Math.max(scores.get(FLOAT, i), x.get(FLOAT, at + i)));
+        }
+    }
+
+    @Override
+    public float max(MemorySegment x, long at, int count) {
+        float max = Float.NEGATIVE_INFINITY;
+        for (long i = 0; i < 4L * count; i += 4) {
+            max = Math.max(max, x.get(FLOAT, at + i));
+        }
+        return max;
+    }
+
+    @Override
+    public void exponentials(MemorySegment x, long at, float max, MemorySegment lanes, int count) {
+        for (int i = 0; i < count; i++) {
+            long lane = 4L * (i % LANES);
+            float d = difference(x.get(FLOAT, at + 4L * i), max);
+            float q = FloatMath.exp(d);
+            lanes.set(FLOAT, lane, lanes.get(FLOAT, lane) + q);
+            if (form.moments()) {
+                long behind = 4L * LANES + lane;
+                lanes.set(FLOAT, behind, Math.fma(q, d, lanes.get(FLOAT, behind)));
+            }
+        }
+    }
+
+    @Override
+    public void mix(MemorySegment x, long at, float max, float scale, MemorySegment probabilities, int count) {
+        for (long i = 0; i < 4L * count; i += 4) {
+            float q = FloatMath.exp(difference(x.get(FLOAT, at + i), max));
+            probabilities.set(FLOAT, i, Math.fma(scale, q, probabilities.get(FLOAT, i)));
+        }
+    }
+
+    @Override
+    public void logSoftmax(MemorySegment scores, float max, float logSum, MemorySegment out, int count) {
+        for (long i = 0; i < 4L * count; i += 4) {
+            out.set(FLOAT, i, scores.get(FLOAT, i) - max - logSum);
+        }
+    }
+
+    @Override
+    public void logs(MemorySegment probabilities, MemorySegment out, int count) {
+        for (long i = 0; i < 4L * count; i += 4) {
+            out.set(FLOAT, i, FloatMath.log(probabilities.get(FLOAT, i)));
+        }
+    }
+
+    @Override
+    public void surprises(MemorySegment probabilities, MemorySegment logs, MemorySegment lanes, int count) {
+        for (int i = 0; i < count; i++) {
+            long lane = 4L * (i % LANES);
+            float p = probabilities.get(FLOAT, 4L * i);
+            float surprise = p == 0 ? 0f : p * logs.get(FLOAT, 4L * i);
+            lanes.set(FLOAT, lane, lanes.get(FLOAT, lane) + surprise);
+        }
+    }
+
+    private static float difference(float x, float max) {
+        float d = x - max;
+        return d < FloatMath.EXP_ZERO ? FloatMath.EXP_ZERO : d;
+    }
+}

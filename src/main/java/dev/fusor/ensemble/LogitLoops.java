@@ -1,0 +1,52 @@
+package dev.fusor.ensemble;
+
+import dev.fusor.tensor.DType;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The loops over a chunk of classes, by vectors or plain. Numbers are float32 except where a loop says so. Counts are multiples
+ * of {@link #width}: what is short of one has been filled up with -infinity, which changes neither a maximum nor a sum.
+ */
+interface LogitLoops {
+    /** The most models that {@link #weigh} adds at once. */
+    int GROUP = 4;
+
+    /**
+     * What is constant in the loops.
+     *
+     * @param type of the models that {@link #weigh} adds
+     * @param models how many those are
+     * @param moments whether {@link #exponentials} sums products as well
+     */
+    record Form(DType type, int models, boolean moments) {}
+
+    /** {@return how many classes are done at once} */
+    int width();
+
+    /** {@return whether {@link #weigh} reads a type as it is} */
+    boolean reads(DType type);
+
+    /** Adds models to the scores, which start at 0 unless {@code resume}. */
+    void weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count);
+
+    /** Raises scores to those of a model. */
+    void raise(MemorySegment x, long at, MemorySegment scores, int count);
+
+    /** {@return the largest, NaN if any is} */
+    float max(MemorySegment x, long at, int count);
+
+    /** Adds exp(d) to the lanes, and exp(d) d to the lanes behind them, where d is the difference to a maximum. */
+    void exponentials(MemorySegment x, long at, float max, MemorySegment lanes, int count);
+
+    /** Adds a model's probabilities, {@code scale * exp(d)}. */
+    void mix(MemorySegment x, long at, float max, float scale, MemorySegment probabilities, int count);
+
+    /** Makes log-probabilities of scores. */
+    void logSoftmax(MemorySegment scores, float max, float logSum, MemorySegment out, int count);
+
+    /** Makes logarithms of probabilities. */
+    void logs(MemorySegment probabilities, MemorySegment out, int count);
+
+    /** Adds P log(P) to the lanes. */
+    void surprises(MemorySegment probabilities, MemorySegment logs, MemorySegment lanes, int count);
+}

@@ -1,0 +1,96 @@
+package dev.fusor.ensemble;
+
+import dev.fusor.simd.FloatMath;
+import dev.fusor.simd.Scratch;
+import java.lang.foreign.MemorySegment;
+
+import static dev.fusor.ensemble.LogitEnsemble.LANES;
+
+/** The maximum m and the sums S and T of one row, chunk by chunk. */
+final class RowStatistics {
+    private final LogitLoops loops;
+    private final boolean moments;
+    private final float[] maxima;
+    private final double[] sums;
+    private final double[] products;
+    private float max;
+    private double sum;
+    private double moment;
+
+    /**
+     * Makes room.
+     *
+     * @param loops with moments if they are wanted
+     * @param moments whether T is summed
+     * @param chunks of a row
+     */
+    RowStatistics(LogitLoops loops, boolean moments, int chunks) {
+        this.loops = loops;
+        this.moments = moments;
+        this.maxima = new float[chunks];
+        this.sums = new double[chunks];
+        this.products = new double[chunks];
+    }
+
+    /** Takes a chunk, in any order; {@return its maximum} */
+    float add(int chunk, MemorySegment x, long at, int count) {
+        float m = loops.max(x, at, count);
+        maxima[chunk] = m;
+        sums[chunk] = 0;
+        products[chunk] = 0;
+        if (Float.isFinite(m)) {
+            MemorySegment lanes = Scratch.mine().buffer(EnsembleRow.LANE_SUMS);
+            lanes.asSlice(0, 8L * LANES).fill((byte) 0);
+            loops.exponentials(x, at, m, lanes, count);
+            sums[chunk] = LaneSums.fold(lanes, 0);
+            products[chunk] = moments ? LaneSums.fold(lanes, LANES) : 0;
+        }
+        return m;
+    }
+
+    /** Ends the row, once all chunks are there. */
+    void finish() {
+        max = Float.NEGATIVE_INFINITY;
+        for (float m : maxima) {
+            max = Math.max(max, m);
+        }
+        sum = Double.NaN;
+        moment = Double.NaN;
+        if (!Float.isFinite(max)) {
+            return;
+        }
+        for (int j = 0; j < maxima.length; j++) {
+            float d = Math.max(maxima[j] - max, FloatMath.EXP_ZERO);
+            double scale = FloatMath.exp(d);
+            products[j] = scale * (products[j] + d * sums[j]);
+            sums[j] = scale * sums[j];
+        }
+        sum = LaneSums.pairs(sums, sums.length);
+        moment = LaneSums.pairs(products, products.length);
+    }
+
+    /** {@return m} */
+    float max() {
+        return max;
+    }
+
+    /** {@return S: 1 or more, or NaN} */
+    double sum() {
+        return sum;
+    }
+
+    /** {@return the logarithm of S} */
+    float logSum() {
+        return FloatMath.log((float) sum);
+    }
+
+    /** {@return the logarithm of the sum of the exponentials} */
+    float logSumExp() {
+        return Float.isFinite(max) ? max + logSum() : max;
+    }
+
+    /** {@return the entropy, in nats} */
+    float entropy() {
+        return logSum() - (float) (moment / sum);
+    }
+}

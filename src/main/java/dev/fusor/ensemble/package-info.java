@@ -1,0 +1,2 @@
+/** The predictions of many models as one. */
+package dev.fusor.ensemble;
