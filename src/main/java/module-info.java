@@ -13,6 +13,7 @@ module dev.fusor {
     requires static info.picocli;
 
     exports dev.fusor.arithmetic;
+    exports dev.fusor.assign;
     exports dev.fusor.checkpoint;
     exports dev.fusor.consensus;
     exports dev.fusor.device;
