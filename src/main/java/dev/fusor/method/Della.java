@@ -23,7 +23,7 @@ import java.util.Optional;
 public final class Della extends SparseTaskArithmetic {
     private static final double STANDARD_EPSILON = 0.15;
 
-    /** Sorting a row takes 8 bytes of heap an element. */
+    /** Sorting a row takes 16 bytes of heap an element. */
     private static final long LONGEST_ROW = 1 << 22;
 
     private Della(String name, Election election, boolean normalize) {
