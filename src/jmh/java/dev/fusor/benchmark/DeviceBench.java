@@ -1,18 +1,24 @@
 package dev.fusor.benchmark;
 
 import dev.fusor.arithmetic.WeightedSumCuda;
-import dev.fusor.arithmetic.WeightedSumCuda.Item;
+import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Voter;
+import dev.fusor.consensus.DisjointMergeCuda;
+import dev.fusor.consensus.DisjointMergeCuda.Item;
 import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaEvent;
 import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
+import dev.fusor.drop.RandomDrop;
 import dev.fusor.reduce.ReductionCuda;
 import dev.fusor.reduce.ReductionCuda.Kind;
 import dev.fusor.simulator.NativeBuild;
 import dev.fusor.simulator.Simulator;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.MagnitudeBand;
+import dev.fusor.trim.MagnitudeCut;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -79,6 +85,12 @@ public final class DeviceBench {
         sum(DType.BF16, 4, 16, false);
         sum(DType.BF16, 16, 1, false);
         for (DType type : CudaFormats.ALL) {
+            for (int models : new int[]{3, 8}) {
+                merge(type, models, null);
+            }
+            merge(type, 3, new RandomDrop(1, 0, 0.5, true));
+        }
+        for (DType type : CudaFormats.ALL) {
             for (Kind kind : Kind.values()) {
                 reduction(type, kind);
             }
@@ -100,11 +112,33 @@ public final class DeviceBench {
                 Arrays.fill(weights[k], 1.0 / models);
                 divisors[k] = 1;
             }
-            Item item = new Item(onBase ? inputs.getLast() : null, inputs.subList(0, models), outs, weights, divisors);
+            WeightedSumCuda.Item item = new WeightedSumCuda.Item(onBase ? inputs.getLast() : null,
+                    inputs.subList(0, models), outs, weights, divisors);
             try (WeightedSumCuda sum = WeightedSumCuda.prepare(stream, List.of(item))) {
                 report("weighted_sum %s of %d%s%s".formatted(type, models, onBase ? " on a base" : "",
                         outputs == 1 ? "" : ", " + outputs + " outputs"),
                         type.byteSize(elements) * (inputs.size() + outputs), sum::run);
+            }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** TIES with the cuts known, or DARE-TIES. */
+    private void merge(DType type, int models, RandomDrop drop) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            MagnitudeBand band = drop == null
+                    ? new MagnitudeBand(new MagnitudeCut(0x3C000000, elements / 2), MagnitudeCut.NONE)
+                    : MagnitudeBand.ALL;
+            List<Voter> voters = new ArrayList<>();
+            for (int m = 0; m < models; m++) {
+                voters.add(new Voter(allocate(memories, type), 0.5, band, drop));
+            }
+            Item item = new Item(allocate(memories, type), voters, 0, 1, allocate(memories, type));
+            try (DisjointMergeCuda merge = DisjointMergeCuda.prepare(stream, Election.WEIGHTED, true, List.of(item))) {
+                report("disjoint_merge %s of %d%s".formatted(type, models, drop == null ? "" : ", drops"),
+                        type.byteSize(elements) * (models + 2L), merge::run);
             }
         } finally {
             memories.forEach(CudaMemory::close);

@@ -5,6 +5,7 @@ import dev.fusor.device.cuda.CudaKernel;
 import dev.fusor.device.cuda.CudaLaunch;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
+import dev.fusor.device.cuda.CudaTiles;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -14,7 +15,6 @@ import java.util.stream.Stream;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 /**
@@ -30,9 +30,6 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  */
 public final class WeightedSumCuda implements AutoCloseable {
     private static final int THREADS = 256;
-    private static final int TILE = 1 << 15;
-    private static final int TILE_BYTES = 16;
-    private static final int VECTOR_BYTES = 16;
 
     private final CudaStream stream;
     private final CudaMemory tables;
@@ -71,6 +68,10 @@ public final class WeightedSumCuda implements AutoCloseable {
             return base == null ? models.stream() : Stream.concat(models.stream(), Stream.of(base));
         }
 
+        private long cut(MemorySegment table, long first, int number) {
+            return CudaTiles.cut(inputs().toList(), outputs, table, first, number);
+        }
+
         private long elements() {
             return outputs.getFirst().elements();
         }
@@ -98,8 +99,8 @@ public final class WeightedSumCuda implements AutoCloseable {
         this.stream = stream;
         int models = items.getFirst().models().size();
         int outputs = items.getFirst().outputs().size();
-        long tileCount = items.stream().mapToLong(item -> tiles(item, null, 0, 0)).sum();
-        long tileBytes = tileCount * TILE_BYTES;
+        long tileCount = items.stream().mapToLong(item -> item.cut(null, 0, 0)).sum();
+        long tileBytes = tileCount * CudaTiles.BYTES;
         long addressBytes = (long) items.size() * (models + 1 + outputs) * Long.BYTES;
         long reciprocalBytes = (long) items.size() * outputs * Double.BYTES;
         long scalarBytes = (long) items.size() * outputs * (models + 1) * Float.BYTES;
@@ -110,7 +111,7 @@ public final class WeightedSumCuda implements AutoCloseable {
             MemorySegment host = arena.allocate(scalarsAt + scalarBytes, Long.BYTES);
             long tile = 0;
             for (int i = 0; i < items.size(); i++) {
-                tile += tiles(items.get(i), host, tile, i);
+                tile += items.get(i).cut(host, tile, i);
             }
             writeAddresses(items, host.asSlice(tileBytes, addressBytes));
             writeScalars(items, host.asSlice(scalarsAt), host.asSlice(reciprocalsAt, reciprocalBytes));
@@ -158,41 +159,6 @@ public final class WeightedSumCuda implements AutoCloseable {
                             .formatted(CudaFormats.ALL, tensor, wanted, item.elements()));
         }
         CudaFormats.requirePlaced(tensor);
-    }
-
-    /** Cuts an item into tiles, the first so short that the rest is aligned; counts them where there is no table. */
-    private static long tiles(Item item, MemorySegment table, long first, int number) {
-        long count = 0;
-        long end = item.elements();
-        int head = beforeAligned(item);
-        for (long from = 0; from < end; count++) {
-            long to = Math.min(end, from == 0 && head > 0 ? head : from + TILE);
-            if (table != null) {
-                long at = (first + count) * TILE_BYTES;
-                table.set(JAVA_LONG, at, from);
-                table.set(JAVA_INT, at + 8, (int) (to - from));
-                table.set(JAVA_INT, at + 12, number);
-            }
-            from = to;
-        }
-        return count;
-    }
-
-    /** Elements before the first at which all addresses allow vectors; 0 if there is none. */
-    private static int beforeAligned(Item item) {
-        long inputBytes = item.models().getFirst().dtype().byteSize(1);
-        long outputBytes = item.outputs().getFirst().dtype().byteSize(1);
-        int vector = (int) (VECTOR_BYTES / inputBytes);
-        long stored = Math.min(VECTOR_BYTES, vector * outputBytes);
-        for (int i = 0; i < vector; i++) {
-            long element = i;
-            if (item.inputs().allMatch(x -> (x.data().address() + element * inputBytes) % VECTOR_BYTES == 0)
-                    && item.outputs().stream()
-                            .allMatch(out -> (out.data().address() + element * outputBytes) % stored == 0)) {
-                return i;
-            }
-        }
-        return 0;
     }
 
     private static void writeAddresses(List<Item> items, MemorySegment table) {

@@ -2,6 +2,8 @@ package dev.fusor.merge;
 
 import dev.fusor.arithmetic.WeightedSumCuda;
 import dev.fusor.arithmetic.WeightedSumCuda.Item;
+import dev.fusor.consensus.DisjointMerge.Rule;
+import dev.fusor.consensus.DisjointMergeCuda;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaEvent;
@@ -10,6 +12,8 @@ import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.device.cuda.PinnedMemory;
+import dev.fusor.method.DeviceRanges;
+import dev.fusor.method.DisjointRanges;
 import dev.fusor.method.WeightedRanges;
 import dev.fusor.method.WholeTensors;
 import dev.fusor.reduce.Products;
@@ -29,13 +33,13 @@ import java.util.List;
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 
 /**
- * Streams the ranges of host tensors through a CUDA device: while one range is summed or reduced, the next is read and copied up and the
+ * Streams the ranges of host tensors through a CUDA device: while one range is merged or reduced, the next is read and copied up and the
  * one before is copied down and written. Memory is bounded: {@link #DEPTH} ranges are under way at most.
  *
  * <p>It belongs to the thread that made it.
  */
 final class CudaRanges implements WholeTensors, AutoCloseable {
-    /** Ranges under way: one that is read and copied up, one that is summed, one that is copied down and written. */
+    /** Ranges under way: one that is read and copied up, one that is merged, one that is copied down and written. */
     static final int DEPTH = 3;
 
     private static final int LARGEST_RANGE = 1 << 22;
@@ -49,7 +53,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
          * Takes one range.
          *
          * @param from the flat index of its first element
-         * @param inputs its inputs, in the order of {@link WeightedRanges#inputs}
+         * @param inputs its inputs, in the order of {@link DeviceRanges#inputs}
          * @param out its result
          */
         void take(long from, List<Tensor> inputs, Tensor out);
@@ -59,7 +63,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     private final Deque<AutoCloseable> open = new ArrayDeque<>();
     private final CudaDevice device;
     private final CudaStream up;
-    private final CudaStream sums;
+    private final CudaStream work;
     private final CudaStream down;
     private final int inputs;
     private List<Slot> slots = List.of();
@@ -88,7 +92,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         try {
             this.device = keep(openDevice(ordinal));
             this.up = keep(CudaStream.open(device));
-            this.sums = keep(CudaStream.open(device));
+            this.work = keep(CudaStream.open(device));
             this.down = keep(CudaStream.open(device));
         } catch (RuntimeException e) {
             closeAll(open, e);
@@ -115,10 +119,12 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     }
 
     /** {@return whether a merge can be done on the device} Inputs of several types, and F64, are for the CPU. */
-    static boolean takes(WeightedRanges merge, DType out) {
+    static boolean takes(DeviceRanges merge, DType out) {
         DType type = merge.models().getFirst().dtype();
         return CudaFormats.supports(type) && CudaFormats.supports(out)
-                && merge.inputs().stream().allMatch(input -> input.dtype() == type);
+                && merge.inputs().stream().allMatch(input -> input.dtype() == type)
+                && (!(merge instanceof DisjointRanges disjoint)
+                        || disjoint.drops().stream().allMatch(DisjointMergeCuda::supports));
     }
 
     /**
@@ -132,10 +138,10 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
      * to be begun anew
      * @throws CudaException if the driver fails otherwise, or ranges cannot become smaller
      */
-    boolean run(WeightedRanges merge, long elements, DType out, Sink sink) {
+    boolean run(DeviceRanges merge, long elements, DType out, Sink sink) {
         try {
             openSlots();
-            eachRange(elements, sink, (slot, from, count) -> slot.sum(merge, from, count, out));
+            eachRange(elements, sink, (slot, from, count) -> slot.merge(merge, from, count, out));
             return true;
         } catch (CudaException e) {
             halve(e);
@@ -165,14 +171,14 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
 
     private Products stream(TensorSource a, TensorSource b) {
         openSlots();
-        try (RangedReductionCuda reduction = new RangedReductionCuda(sums, Kind.PRODUCTS, a.dtype(), a.elements(),
+        try (RangedReductionCuda reduction = new RangedReductionCuda(work, Kind.PRODUCTS, a.dtype(), a.elements(),
                 rangeElements); Arena arena = Arena.ofConfined()) {
             List<TensorSource> sources = List.of(a, b);
             eachRange(a.elements(), NOWHERE, (slot, from, count) -> slot.reduce(reduction, sources, from, count));
             reduction.fold();
             MemorySegment found = arena.allocate(JAVA_DOUBLE, Kind.PRODUCTS.results());
-            sums.download(reduction.results(), found);
-            sums.synchronize();
+            work.download(reduction.results(), found);
+            work.synchronize();
             return new Products(found.getAtIndex(JAVA_DOUBLE, 0), found.getAtIndex(JAVA_DOUBLE, 1),
                     found.getAtIndex(JAVA_DOUBLE, 2));
         }
@@ -213,7 +219,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
             for (int i = 0; i < DEPTH; i++) {
                 made.add(new Slot());
             }
-            sums.synchronize(); // memory is there for the other streams from here on
+            work.synchronize(); // memory is there for the other streams from here on
             slots = made;
         } catch (RuntimeException e) {
             closeAll(new ArrayDeque<>(made), e);
@@ -276,7 +282,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         private final CudaMemory deviceIn;
         private final CudaMemory deviceOut;
         private final CudaEvent uploaded;
-        private final CudaEvent summed;
+        private final CudaEvent merged;
         private final CudaEvent done;
         private long from;
         private List<Tensor> inputsOfRange = List.of();
@@ -288,10 +294,10 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
             try {
                 this.hostIn = mine(PinnedMemory.allocate(device, inputs * room));
                 this.hostOut = mine(PinnedMemory.allocate(device, room));
-                this.deviceIn = mine(CudaMemory.allocate(sums, inputs * room));
-                this.deviceOut = mine(CudaMemory.allocate(sums, room));
+                this.deviceIn = mine(CudaMemory.allocate(work, inputs * room));
+                this.deviceOut = mine(CudaMemory.allocate(work, room));
                 this.uploaded = mine(CudaEvent.open(device));
-                this.summed = mine(CudaEvent.open(device));
+                this.merged = mine(CudaEvent.open(device));
                 this.done = mine(CudaEvent.open(device));
             } catch (RuntimeException e) {
                 closeAll(own, e);
@@ -309,7 +315,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
             return Tensor.of(memory.asSlice(place * room, type.byteSize(count)), type, Shape.of(count));
         }
 
-        /** Reads a range of each source and copies it up; what is enqueued on the stream of sums from here on finds it there. */
+        /** Reads a range of each source and copies it up; what is enqueued on the stream of kernels from here on finds it there. */
         private List<Tensor> fill(List<TensorSource> sources, long start, int count) {
             DType type = sources.getFirst().dtype();
             List<Tensor> host = new ArrayList<>();
@@ -323,33 +329,49 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
                 up.upload(host.get(i).data(), there.get(i).data());
             }
             uploaded.record(up);
-            sums.waitFor(uploaded);
+            work.waitFor(uploaded);
             from = start;
             inputsOfRange = host;
             return there;
         }
 
-        void sum(WeightedRanges merge, long start, int count, DType out) {
+        void merge(DeviceRanges merge, long start, int count, DType out) {
             List<Tensor> there = fill(merge.inputs(), start, count);
             Tensor base = merge.base() == null ? null : there.getFirst();
+            List<Tensor> models = base == null ? there : there.subList(1, there.size());
             Tensor deviceResult = part(deviceOut.segment(), 0, out, count);
-            try (WeightedSumCuda sum = WeightedSumCuda.prepare(sums,
-                    List.of(Item.of(base, base == null ? there : there.subList(1, there.size()), merge.weights(),
-                            merge.divisor(), deviceResult)))) {
-                sum.run();
-            }
-            summed.record(sums);
-            down.waitFor(summed);
+            launch(merge, base, models, start, deviceResult);
+            merged.record(work);
+            down.waitFor(merged);
             result = part(hostOut.segment(), 0, out, count);
             down.download(deviceResult.data(), result.data());
             done.record(down);
             busy = true;
         }
 
+        private void launch(DeviceRanges merge, Tensor base, List<Tensor> models, long start, Tensor out) {
+            switch (merge) {
+                case WeightedRanges sum -> {
+                    try (WeightedSumCuda launch = WeightedSumCuda.prepare(work,
+                            List.of(Item.of(base, models, sum.weights(), sum.divisor(), out)))) {
+                        launch.run();
+                    }
+                }
+                case DisjointRanges disjoint -> {
+                    Rule rule = disjoint.rule();
+                    try (DisjointMergeCuda launch = DisjointMergeCuda.prepare(work, rule.election(), rule.normalize(),
+                            List.of(new DisjointMergeCuda.Item(base, disjoint.voters(models), start, rule.lambda(),
+                                    out)))) {
+                        launch.run();
+                    }
+                }
+            }
+        }
+
         void reduce(RangedReductionCuda reduction, List<TensorSource> sources, long start, int count) {
             reduction.add(start, fill(sources, start, count));
             result = null;
-            done.record(sums);
+            done.record(work);
             busy = true;
         }
 

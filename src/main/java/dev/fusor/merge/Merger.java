@@ -6,10 +6,10 @@ import dev.fusor.checkpoint.TensorEntry;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.device.cuda.CudaException;
 import dev.fusor.merge.MergeReport.TensorHealth;
+import dev.fusor.method.DeviceRanges;
 import dev.fusor.method.MergeInputs;
 import dev.fusor.method.MergeMethods;
 import dev.fusor.method.RangeMerge;
-import dev.fusor.method.WeightedRanges;
 import dev.fusor.method.WholeTensors;
 import dev.fusor.recipe.MergePlan;
 import dev.fusor.recipe.TensorInput;
@@ -32,7 +32,7 @@ import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Carries out a merge plan, on the CPU or, where it is told so, weighted sums and the products they depend on on a CUDA device:
+ * Carries out a merge plan, on the CPU or, where it is told so, its ranges on a CUDA device:
  * tensor by tensor, each in ranges that the threads share out. A range is merged into a buffer of its thread and written to its place; nothing larger than a range is ever held.
  */
 public final class Merger implements AutoCloseable {
@@ -140,8 +140,8 @@ public final class Merger implements AutoCloseable {
             ranges.run(ranges::carry);
         } else {
             RangeMerge method = method(tensor, inputs, cuda == null ? WholeTensors.on(device) : cuda);
-            if (cuda != null && method instanceof WeightedRanges sum && CudaRanges.takes(sum, tensor.outDtype())) {
-                ranges.run(cuda, sum);
+            if (cuda != null && method instanceof DeviceRanges there && CudaRanges.takes(there, tensor.outDtype())) {
+                ranges.run(cuda, there);
             } else {
                 ranges.run(method);
             }
@@ -222,9 +222,9 @@ public final class Merger implements AutoCloseable {
             });
         }
 
-        void run(CudaRanges cuda, WeightedRanges sum) {
-            List<TensorSource> order = sum.inputs();
-            while (!cuda.run(sum, tensor.shape().elements(), tensor.outDtype(), (from, slices, out) -> finish(from,
+        void run(CudaRanges cuda, DeviceRanges merge) {
+            List<TensorSource> order = merge.inputs();
+            while (!cuda.run(merge, tensor.shape().elements(), tensor.outDtype(), (from, slices, out) -> finish(from,
                     inputs.stream().map(input -> slices.get(order.indexOf(input))).toList(), out))) {
                 forget();
             }

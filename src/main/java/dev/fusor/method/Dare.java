@@ -29,7 +29,7 @@ public final class Dare extends SparseTaskArithmetic {
     Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole) {
         DropFactors drop = new RandomDrop(Philox.key(inputs.seed(), inputs.tensor()), model,
                 inputs.value(model, "density"), inputs.flag("rescale") && !inputs.flag("rescale_l1"));
-        return new Sparsity(MagnitudeBand.ALL, (from, count) -> drop);
+        return new Sparsity(MagnitudeBand.ALL, new Sparsity.Drop.Always(drop));
     }
 
     @Override

@@ -65,8 +65,8 @@ public final class Della extends SparseTaskArithmetic {
         boolean rescale = inputs.flag("rescale") && !inputs.flag("rescale_l1");
         long key = Philox.key(inputs.seed(), inputs.tensor());
         if (isPlain(density)) {
-            RandomDrop drop = new RandomDrop(key, model, density, rescale);
-            return new Sparsity(MagnitudeBand.ALL, (from, count) -> drop);
+            return new Sparsity(MagnitudeBand.ALL,
+                    new Sparsity.Drop.Always(new RandomDrop(key, model, density, rescale)));
         }
         TensorSource x = inputs.models().get(model);
         int row = Math.toIntExact(row(x.shape()));

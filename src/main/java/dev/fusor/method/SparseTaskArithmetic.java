@@ -1,13 +1,11 @@
 package dev.fusor.method;
 
-import dev.fusor.consensus.DisjointMerge;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
-import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.method.Parameter.Scope;
+import dev.fusor.method.Sparsity.Drop;
 import dev.fusor.reduce.Reduction;
-import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,8 +18,6 @@ abstract class SparseTaskArithmetic implements MergeMethod {
 
     static final Parameter DENSITY = Parameter.optional("density", Scope.MODEL, 1, "a fraction from 0 to 1",
             d -> d >= 0 && d <= 1);
-
-    private static final DisjointMerge MERGE = DisjointMerge.on(RangeMerge.HERE);
 
     private final String name;
     private final Election election;
@@ -68,7 +64,18 @@ abstract class SparseTaskArithmetic implements MergeMethod {
         List<Sparsity> sparsities = IntStream.range(0, inputs.models().size())
                 .mapToObj(model -> rescaled(sparsity(inputs, model, whole), inputs, model, whole)).toList();
         Rule rule = new Rule(election, inputs.value("lambda"), inputs.flag("normalize"));
-        return ranges(inputs, sparsities, inputs.values("weight"), rule);
+        // Ranks take whole rows: what they drop is found range by range, and before the range's tensors are asked for.
+        return sparsities.stream().allMatch(sparsity -> sparsity.drop() instanceof Drop.Always)
+                ? ranges(inputs, sparsities, rule, 0, 0)
+                : (from, out) -> ranges(inputs, sparsities, rule, from, out.elements()).merge(from, out);
+    }
+
+    private static DisjointRanges ranges(MergeInputs inputs, List<Sparsity> sparsities, Rule rule, long from,
+            long count) {
+        List<DropFactors> drops = new ArrayList<>();
+        sparsities.forEach(sparsity -> drops.add(sparsity.drop().factors(from, count)));
+        return new DisjointRanges(inputs.base(), inputs.models(), inputs.values("weight"),
+                sparsities.stream().map(Sparsity::band).toList(), drops, rule);
     }
 
     /** Multiplies what is left so that the sum of its magnitudes is that of the whole task vector, if that is asked for. */
@@ -85,17 +92,4 @@ abstract class SparseTaskArithmetic implements MergeMethod {
 
     /** {@return whether what is left is to have the magnitudes' sum of the whole} */
     abstract boolean rescalesToSum(MergeInputs inputs);
-
-    private static RangeMerge ranges(MergeInputs inputs, List<Sparsity> sparsities, double[] weights, Rule rule) {
-        return (from, out) -> {
-            List<DropFactors> drops = new ArrayList<>();
-            sparsities.forEach(sparsity -> drops.add(sparsity.drop().factors(from, out.elements())));
-            List<Tensor> models = inputs.slices(from, out.elements());
-            List<Voter> voters = new ArrayList<>();
-            for (int m = 0; m < weights.length; m++) {
-                voters.add(new Voter(models.get(m), weights[m], sparsities.get(m).band(), drops.get(m)));
-            }
-            MERGE.merge(inputs.baseSlice(from, out.elements()), voters, from, rule, out);
-        };
-    }
 }

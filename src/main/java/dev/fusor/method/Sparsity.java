@@ -30,7 +30,7 @@ record Sparsity(MagnitudeBand band, Drop drop) {
     @FunctionalInterface
     interface Drop {
         /** Nothing is. */
-        Drop NOTHING = (from, count) -> null;
+        Drop NOTHING = new Always(null);
 
         /**
          * {@return the factors, or null for none} They are asked for before the range's tensors are.
@@ -39,6 +39,18 @@ record Sparsity(MagnitudeBand band, Drop drop) {
          * @param count how many elements it has
          */
         DropFactors factors(long from, long count);
+
+        /**
+         * The same for every range.
+         *
+         * @param drop the factors, or null for none
+         */
+        record Always(DropFactors drop) implements Drop {
+            @Override
+            public DropFactors factors(long from, long count) {
+                return drop;
+            }
+        }
     }
 
     /** {@return what is left of a model's task vector} */
@@ -75,6 +87,8 @@ record Sparsity(MagnitudeBand band, Drop drop) {
 
     /** {@return the same, what is left multiplied by a number} */
     Sparsity times(float scale) {
-        return new Sparsity(band, (from, count) -> new ScaledDrop(drop.factors(from, count), scale));
+        return new Sparsity(band, drop instanceof Drop.Always(DropFactors always)
+                ? new Drop.Always(new ScaledDrop(always, scale))
+                : (from, count) -> new ScaledDrop(drop.factors(from, count), scale));
     }
 }

@@ -4,11 +4,9 @@ import dev.fusor.arithmetic.WeightedSum;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import java.util.List;
-import java.util.stream.Stream;
 
 /**
- * A merge that is a weighted sum of models, or of task vectors on a base; whoever carries it out may do so on another device,
- * to the same bits.
+ * A merge that is a weighted sum of models, or of task vectors on a base.
  *
  * @param base the base model, or null for none
  * @param models at least one
@@ -17,17 +15,12 @@ import java.util.stream.Stream;
  */
 public record WeightedRanges(TensorSource base, List<TensorSource> models, double[] weights, double divisor)
         implements
-            RangeMerge {
+            DeviceRanges {
     private static final WeightedSum SUM = WeightedSum.on(HERE);
 
     /** Keeps a copy of the list. */
     public WeightedRanges {
         models = List.copyOf(models);
-    }
-
-    /** {@return all tensors that are read, the base first if there is one} */
-    public List<TensorSource> inputs() {
-        return Stream.concat(Stream.ofNullable(base), models.stream()).toList();
     }
 
     @Override

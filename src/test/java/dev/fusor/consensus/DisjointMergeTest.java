@@ -190,14 +190,15 @@ class DisjointMergeTest {
         DisjointMerge.on(DEVICE).merge(base, voters, 0, rule, out);
         Tensor wanted = Tensors.zeros(type, length);
         for (int i = 0; i < length; i++) {
-            Elements.set(wanted, i, define(base, voters, i, rule));
+            Elements.set(wanted, i, define(base, voters, i, 0, rule));
         }
         assertThat(Tensors.bytes(out))
                 .as("%s, %d elements, %d models, %s, seed %d", type, length, models, rule, Tensors.SEED)
                 .isEqualTo(Tensors.bytes(wanted));
     }
 
-    private static double define(Tensor base, List<Voter> voters, int i, Rule rule) {
+    /** Element i of a range that begins with element {@code first} of its tensor. */
+    static double define(Tensor base, List<Voter> voters, int i, long first, Rule rule) {
         double b = Elements.get(base, i);
         boolean wide = base.dtype() == DType.F64;
         float[] votes = new float[voters.size()];
@@ -207,8 +208,8 @@ class DisjointMergeTest {
             Voter voter = voters.get(m);
             double x = Elements.get(voter.x(), i);
             float delta = wide ? (float) (x - b) : (float) x - (float) b;
-            float factor = factor(voter.drop(), i);
-            if (voter.band().keeps(delta, i) && !Float.isNaN(factor)) {
+            float factor = factor(voter.drop(), first + i);
+            if (voter.band().keeps(delta, first + i) && !Float.isNaN(factor)) {
                 float sparse = voter.drop() == null ? delta : factor * delta;
                 votes[m] = rule.election() == Election.UNWEIGHTED ? sparse : (float) voter.weight() * sparse;
             }
@@ -237,7 +238,7 @@ class DisjointMergeTest {
         return wide ? Math.fma((double) lambda, (double) merged, b) : Math.fma(lambda, merged, (float) b);
     }
 
-    private static float factor(DropFactors drop, int i) {
+    private static float factor(DropFactors drop, long i) {
         if (drop == null) {
             return 1;
         }

@@ -89,7 +89,7 @@ class KernelGatesTest {
         Map<String, Integer> kibibytes = Map.of("sm_75", 16, "sm_80", 16, "sm_86", 16, "sm_89", 16, "sm_90", 48,
                 "sm_100", 64, "sm_120", 32);
         List<String[]> shipped = Files.readAllLines(KernelResources.TABLE).stream().map(row -> row.split("\t"))
-                .filter(row -> Files.exists(Path.of("src/main/resources/dev/fusor/ptx/arithmetic", row[0]))
+                .filter(row -> row[0].startsWith("weighted_sum_") || row[0].startsWith("disjoint_merge_")
                         || row[0].startsWith("reduction_"))
                 .toList();
         assertThat(shipped).hasSizeGreaterThan(200).allSatisfy(row -> assertThat(Integer.parseInt(row[8]) / 1024)

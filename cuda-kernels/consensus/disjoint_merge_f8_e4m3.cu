@@ -1,0 +1,4 @@
+// disjoint_merge of models in F8_E4M3: the header has its contract.
+#include "disjoint_merge.cuh"
+
+DISJOINT_MERGES(Format::F8_E4M3)

@@ -1,0 +1,345 @@
+// The body of the disjoint merge, for one element type of the inputs and a number of models that fits into registers.
+//
+//   contract  consensus/DisjointMerge.java; the twin is DisjointMergeCpu, equal bit for bit
+//   input     models and a base of one type, at any address
+//   output    one tensor of any of the types; may be one of the inputs
+//   tables    tiles: which elements of which item; addresses of an item: its models, its base, its output; voters of an item: its models;
+//             divisors of an item: for each set of agreeing models, as bits, what its sum is divided by (one if there is no election)
+//   order     votes in the order of the models, as the contract has it
+//   launch    1-D, blocks take tiles in turn: any grid, any block; no barrier
+//   traffic   each input once, the output once, 16 bytes at a time where all addresses of a tile allow it and its first element's number is a
+//             multiple of 4, as random words come in fours. More models than slots: element by element, inputs twice
+#pragma once
+#include "philox.cuh"
+#include "tiles.cuh"
+
+namespace disjoint_merge {
+
+// The numbers are those of DisjointMergeCuda.java.
+enum class Election : int { WEIGHTED = 0, UNWEIGHTED = 1, NONE = 2 };
+
+struct Voter {
+    long long lastTie;       // the last element kept of those whose key is leastKey
+    long long lastLimitTie;  // the last element too large of those whose key is limitKey
+    int leastKey;
+    int limitKey;
+    float weight;
+    float factor;            // of what is not dropped
+    uint32_t key0;
+    uint32_t key1;
+    uint32_t stream;
+    uint32_t mostWord;       // elements with larger words are dropped
+    int random;              // whether there are words at all
+    int unused;
+};
+
+struct Item {
+    long long first;  // the number in the whole tensor of its first element
+    float lambda;
+    int unused;
+};
+
+struct Divisor {
+    double reciprocal;
+    float divisor;
+    int unused;
+};
+
+// What is the same for all elements of a tile.
+struct Operands {
+    const uint64_t* models;
+    const Voter* voters;
+    const Divisor* divisors;
+    uint64_t base;
+    uint64_t output;
+    long long first;
+    float lambda;
+    int modelCount;
+    Election election;
+    bool normalize;
+    Format outFormat;
+};
+
+constexpr int kNaNKey = 0x7F800001;
+constexpr int kGroup = 4;  // neighbours whose votes are in registers at a time, and whose random words come together
+
+// The part of a vote that does not depend on the model's place: +0 for what is not kept. Ties count as one key more.
+__device__ inline float voteOf(const Voter& voter, Election election, float delta, bool tie, bool limitTie, bool drawn)
+{
+    const int key = min(__float_as_int(delta) & 0x7FFFFFFF, kNaNKey);
+    const bool kept = drawn && key + tie > voter.leastKey && !(key + limitTie > voter.limitKey);
+    const float sparse = __fmul_rn(voter.factor, delta);
+    return kept ? election == Election::UNWEIGHTED ? sparse : __fmul_rn(voter.weight, sparse) : 0.0f;
+}
+
+// A vote as a magnitude if it has the elected sign; else not greater than 0.
+__device__ inline float turned(float value, bool plus) { return __int_as_float(__float_as_int(value) ^ (plus ? 0 : 0x80000000)); }
+
+__device__ inline float merged(float sum, float mass, float lambda, float base)
+{
+    return __fmaf_rn(lambda, isNaN(mass) ? __uint_as_float(0x7FC00000) : sum, base);
+}
+
+template <Format FORMAT>
+__device__ inline bool aligned(const Operands& on, long long from)
+{
+    uint64_t inputs = on.base + from * bytesOf(FORMAT);
+#pragma unroll 1
+    for (int m = 0; m < on.modelCount; m++) {
+        inputs |= on.models[m] + from * bytesOf(FORMAT);
+    }
+    const int stored = kElements<FORMAT> * bytesOf(on.outFormat);
+    return inputs % 16 == 0 && (on.output + from * bytesOf(on.outFormat)) % (stored < 16 ? stored : 16) == 0 && (on.first + from) % 4 == 0;
+}
+
+template <Format FORMAT>
+__device__ inline float voteAt(const Operands& on, int model, long long i, float base)
+{
+    const Voter& voter = on.voters[model];
+    const long long number = on.first + i;
+    const float delta = __fsub_rn(widen<FORMAT>(codeAt<FORMAT>(on.models[model], i)), base);
+    bool drawn = true;
+    if (voter.random != 0) {
+        const PhiloxBlock block = philox(voter.key0, voter.key1, voter.stream, number / 4);
+        const uint32_t even = number % 4 < 2 ? block.words[0] : block.words[2];
+        const uint32_t odd = number % 4 < 2 ? block.words[1] : block.words[3];
+        drawn = (number % 2 == 0 ? even : odd) <= voter.mostWord;
+    }
+    return voteOf(voter, on.election, delta, number <= voter.lastTie, number <= voter.lastLimitTie, drawn);
+}
+
+template <Format FORMAT>
+__device__ inline void mergeElement(const Operands& on, long long i)
+{
+    const float base = widen<FORMAT>(codeAt<FORMAT>(on.base, i));
+    float mass = 0.0f;
+#pragma unroll 1
+    for (int m = 0; m < on.modelCount; m++) {
+        mass = __fadd_rn(mass, voteAt<FORMAT>(on, m, i, base));
+    }
+    float sum = mass;
+    float weights = on.divisors->divisor;
+    if (on.election != Election::NONE) {
+        const bool plus = mass >= 0.0f;
+        sum = 0.0f;
+        weights = 0.0f;
+#pragma unroll 1
+        for (int m = 0; m < on.modelCount; m++) {
+            const float vote = turned(voteAt<FORMAT>(on, m, i, base), plus);
+            const float weight = on.voters[m].weight;
+            if (vote > 0.0f) {
+                sum = __fadd_rn(sum, on.election == Election::UNWEIGHTED ? __fmul_rn(weight, vote) : vote);
+                weights = __fadd_rn(weights, weight);
+            }
+        }
+        sum = turned(sum, plus);
+    }
+    if (on.normalize && weights != 0.0f) {
+        sum = __fdiv_rn(sum, weights);
+    }
+    storeOne(on.output, i, merged(sum, mass, on.lambda, base), on.outFormat);
+}
+
+// The votes of one model for neighbours, the first elements of x, and their part in the masses.
+template <Format FORMAT>
+__device__ inline void vote(
+    const Voter& voter, Election election, long long number, const uint4& x, const float (&base)[kGroup], float (&votes)[kGroup],
+    float (&masses)[kGroup])
+{
+    // Of these elements, counted from the first, the last that ties may keep.
+    const int lastTie = static_cast<int>(min(max(voter.lastTie - number, -1ll), static_cast<long long>(kGroup)));
+    const int lastLimitTie = static_cast<int>(min(max(voter.lastLimitTie - number, -1ll), static_cast<long long>(kGroup)));
+    bool drawn[kGroup] = {true, true, true, true};
+    if (voter.random != 0) {
+        const PhiloxBlock block = philox(voter.key0, voter.key1, voter.stream, number / kGroup);
+#pragma unroll
+        for (int i = 0; i < kGroup; i++) {
+            drawn[i] = block.words[i] <= voter.mostWord;
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < kGroup; i++) {
+        const float delta = __fsub_rn(widen<FORMAT>(codeOf<FORMAT>(x, i)), base[i]);
+        votes[i] = voteOf(voter, election, delta, i <= lastTie, i <= lastLimitTie, drawn[i]);
+        masses[i] = __fadd_rn(masses[i], votes[i]);
+    }
+}
+
+// Votes to results.
+template <int SLOTS>
+__device__ inline void elect(
+    const Operands& on, const float (&votes)[SLOTS][kGroup], const float (&masses)[kGroup], const float (&bases)[kGroup],
+    float (&results)[kGroup])
+{
+#pragma unroll
+    for (int i = 0; i < kGroup; i++) {
+        const bool plus = masses[i] >= 0.0f;
+        float sum = on.election == Election::NONE ? masses[i] : 0.0f;
+        int agreeing = 0;
+        if (on.election != Election::NONE) {
+#pragma unroll
+            for (int m = 0; m < SLOTS; m++) {
+                if (m < on.modelCount) {
+                    const float vote = turned(votes[m][i], plus);
+                    const float part = on.election == Election::UNWEIGHTED ? __fmul_rn(on.voters[m].weight, vote) : vote;
+                    sum = __fadd_rn(sum, vote > 0.0f ? part : 0.0f);
+                    agreeing |= vote > 0.0f ? 1 << m : 0;
+                }
+            }
+            sum = turned(sum, plus);
+        }
+        if (on.normalize) {
+            const Divisor by = on.divisors[agreeing];
+            sum = by.divisor == 0.0f ? sum : divided(sum, by.divisor, by.reciprocal);
+        }
+        results[i] = merged(sum, masses[i], on.lambda, bases[i]);
+    }
+}
+
+// The elements after a group become the first ones.
+template <Format FORMAT>
+__device__ inline void passGroup(uint4& x)
+{
+    constexpr int kWords = kGroup * bytesOf(FORMAT) / 4;
+    x = kWords == 1 ? make_uint4(x.y, x.z, x.w, 0) : kWords == 2 ? make_uint4(x.z, x.w, 0, 0) : x;
+}
+
+// Where a model is; of one that there is not, where the last one is. Volatile, so that it is not kept in registers: it would be too many.
+__device__ inline uint64_t addressOf(const Operands& on, int model)
+{
+    uint64_t address;
+    asm volatile("ld.global.u64 %0, [%1];" : "=l"(address) : "l"(on.models + min(model, on.modelCount - 1)));
+    return address;
+}
+
+// SLOTS models stay in registers, and so many vectors of each that a thread has 8 loads on the way.
+template <Format FORMAT, int SLOTS>
+__device__ inline void mergeVectors(const Operands& on, long long from, int vectors)
+{
+    constexpr int kUnroll = 8 / SLOTS;
+    constexpr int kCount = kElements<FORMAT>;
+    constexpr bool kStoresGroups = kCount == 16 && SLOTS == 8;  // one by one: registers do not hold all results
+    const int threads = blockDim.x;
+    const uint64_t base = on.base + from * bytesOf(FORMAT);
+    const uint64_t output = on.output + from * bytesOf(on.outFormat);
+#pragma unroll 1
+    for (int first = threadIdx.x; first < vectors; first += threads * kUnroll) {
+        uint4 x[kUnroll][SLOTS];
+        uint4 b[kUnroll];
+#pragma unroll
+        for (int u = 0; u < kUnroll; u++) {
+            // Beyond the end the last one is read again, and not stored.
+            const int vector = min(first + u * threads, vectors - 1);
+            b[u] = loadIf(true, base, vector);
+#pragma unroll
+            for (int m = 0; m < SLOTS; m++) {
+                x[u][m] = loadIf(m < on.modelCount, addressOf(on, m) + from * bytesOf(FORMAT), vector);
+            }
+        }
+        // Rolled up: what a vector takes is much code. The next one moves to where the first one was, and so do the groups of F8.
+#pragma unroll 1
+        for (int u = 0; u < kUnroll; u++) {
+            const int vector = first + u * threads;
+            float results[kCount];
+#pragma unroll(bytesOf(FORMAT) == 1 ? 1 : 4)
+            for (int e = 0; e < kCount; e += kGroup) {
+                float bases[kGroup];
+                float votes[SLOTS][kGroup];
+                float masses[kGroup] = {};
+                float group[kGroup];
+#pragma unroll
+                for (int i = 0; i < kGroup; i++) {
+                    bases[i] = widen<FORMAT>(codeOf<FORMAT>(b[0], i));
+                }
+                const long long number = on.first + from + static_cast<long long>(vector) * kCount + e;
+#pragma unroll
+                for (int m = 0; m < SLOTS; m++) {
+                    if (m < on.modelCount) {
+                        vote<FORMAT>(on.voters[m], on.election, number, x[0][m], bases, votes[m], masses);
+                        passGroup<FORMAT>(x[0][m]);
+                    }
+                }
+                passGroup<FORMAT>(b[0]);
+                elect(on, votes, masses, bases, group);
+                if constexpr (kStoresGroups) {
+                    if (vector < vectors) {
+                        store(output, static_cast<long long>(vector) * kCount + e, group, on.outFormat);
+                    }
+                } else {
+#pragma unroll
+                    for (int i = 0; i < kCount; i++) {
+                        results[i] = i + kGroup < kCount ? results[(i + kGroup) % kCount] : group[i % kGroup];
+                    }
+                }
+            }
+            if (!kStoresGroups && vector < vectors) {
+                store(output, static_cast<long long>(vector) * kCount, results, on.outFormat);
+            }
+#pragma unroll
+            for (int v = 1; v < kUnroll; v++) {
+                b[v - 1] = b[v];
+#pragma unroll
+                for (int m = 0; m < SLOTS; m++) {
+                    x[v - 1][m] = x[v][m];
+                }
+            }
+        }
+    }
+}
+
+template <Format FORMAT, int SLOTS>
+__device__ inline void run(
+    const Tile* __restrict__ tiles,
+    long long tileCount,
+    const uint64_t* __restrict__ addresses,
+    const Voter* __restrict__ voters,
+    const Item* __restrict__ items,
+    const Divisor* __restrict__ divisors,
+    int modelCount,
+    int divisorCount,
+    int election,
+    int normalize,
+    int outFormat)
+{
+    for (long long t = blockIdx.x; t < tileCount; t += gridDim.x) {
+        const Tile tile = tiles[t];
+        const long long item = tile.item;
+        const uint64_t* const at = addresses + item * (modelCount + 2);
+        const Operands on = {at,
+                             voters + item * modelCount,
+                             divisors + item * divisorCount,
+                             at[modelCount],
+                             at[modelCount + 1],
+                             items[item].first,
+                             items[item].lambda,
+                             modelCount,
+                             static_cast<Election>(election),
+                             normalize != 0,
+                             static_cast<Format>(outFormat)};
+        const int vectors = modelCount <= SLOTS && aligned<FORMAT>(on, tile.from) ? tile.count / kElements<FORMAT> : 0;
+        // What is left over comes first: afterwards it would keep registers that vectors want.
+#pragma unroll 1
+        for (int i = vectors * kElements<FORMAT> + threadIdx.x; i < tile.count; i += blockDim.x) {
+            mergeElement<FORMAT>(on, tile.from + i);
+        }
+        mergeVectors<FORMAT, SLOTS>(on, tile.from, vectors);
+    }
+}
+
+}  // namespace disjoint_merge
+
+#define DISJOINT_MERGE(NAME, FORMAT, SLOTS)                                                                                           \
+    extern "C" __global__ void __launch_bounds__(256, 2)                                                                              \
+        NAME(const Tile* __restrict__ tiles, long long tileCount, const uint64_t* __restrict__ addresses,                             \
+             const disjoint_merge::Voter* __restrict__ voters, const disjoint_merge::Item* __restrict__ items,                        \
+             const disjoint_merge::Divisor* __restrict__ divisors, int modelCount, int divisorCount, int election, int normalize,     \
+             int outFormat)                                                                                                           \
+    {                                                                                                                                 \
+        disjoint_merge::run<FORMAT, SLOTS>(                                                                                           \
+            tiles, tileCount, addresses, voters, items, divisors, modelCount, divisorCount, election, normalize, outFormat);          \
+    }
+
+// Up to 4 models by vectors, and up to 8.
+#define DISJOINT_MERGES(FORMAT)                  \
+    DISJOINT_MERGE(disjoint_merge_4, FORMAT, 4)  \
+    DISJOINT_MERGE(disjoint_merge_8, FORMAT, 8)

@@ -1,0 +1,251 @@
+package dev.fusor.consensus;
+
+import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Rule;
+import dev.fusor.consensus.DisjointMerge.Voter;
+import dev.fusor.device.cuda.CudaFormats;
+import dev.fusor.device.cuda.CudaKernel;
+import dev.fusor.device.cuda.CudaLaunch;
+import dev.fusor.device.cuda.CudaMemory;
+import dev.fusor.device.cuda.CudaStream;
+import dev.fusor.device.cuda.CudaTiles;
+import dev.fusor.drop.DropFactors;
+import dev.fusor.drop.RandomDrop;
+import dev.fusor.drop.ScaledDrop;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.MagnitudeBand;
+import dev.fusor.trim.MagnitudeCut;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.stream.Stream;
+
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+/**
+ * The disjoint merge on a CUDA device: many tensors in one launch, each input read once, the masks of random drops computed
+ * where they are needed. The bits are those that {@link DisjointMerge} defines.
+ *
+ * <p>What is prepared once is run as often as wanted; a run is one launch, which allocates nothing, copies nothing and waits for
+ * nothing. All inputs of a launch are of one type, all outputs of one, each one of {@link CudaFormats#ALL}. Up to
+ * {@value #SLOTS} models are read once, 16 bytes at a time where the addresses of an item differ by multiples of 16 bytes and
+ * its first element's number is a multiple of 4; more models are read twice, element by element. Drops are computed for {@link RandomDrop}, scaled or
+ * not; that of DELLA is for the CPU.
+ *
+ * <p>It belongs to the thread that prepared it.
+ */
+public final class DisjointMergeCuda implements AutoCloseable {
+    private static final int THREADS = 256;
+    private static final int SLOTS = 8;
+    private static final int VOTER_BYTES = 56;
+    private static final int ITEM_BYTES = 16;
+    private static final int DIVISOR_BYTES = 16;
+
+    private final CudaStream stream;
+    private final CudaMemory tables;
+    private final CudaLaunch launch;
+
+    /**
+     * A range of a tensor that is merged.
+     *
+     * @param base the base model's range
+     * @param voters at least one; ranges of the base's element count
+     * @param first the flat index of the range's first element in the whole tensor
+     * @param lambda scales the merged task vector, rounded to float32
+     * @param out receives the range; may be one of the inputs
+     */
+    public record Item(Tensor base, List<Voter> voters, long first, double lambda, Tensor out) {
+        /** Keeps a copy of the list. */
+        public Item {
+            voters = List.copyOf(voters);
+        }
+
+        private List<Tensor> inputs() {
+            return Stream.concat(voters.stream().map(Voter::x), Stream.of(base)).toList();
+        }
+
+        private long cut(MemorySegment table, long from, int number) {
+            return CudaTiles.cut(inputs(), List.of(out), table, from, number);
+        }
+    }
+
+    /**
+     * {@return whether the kernels compute a drop}
+     *
+     * @param drop a voter's, or null for none
+     */
+    public static boolean supports(DropFactors drop) {
+        return drop == null || drop instanceof RandomDrop
+                || drop instanceof ScaledDrop scaled && supports(scaled.drop());
+    }
+
+    /**
+     * Prepares a launch, and enqueues the copy of its tables.
+     *
+     * @param stream where it will run
+     * @param election whose votes count
+     * @param normalize whether to divide by the weights of those who count
+     * @param items at least one, all with as many voters
+     * @return the launch
+     * @throws IllegalArgumentException if counts, lengths or types differ, a type or a drop is not supported, or memory is not
+     * the device's
+     */
+    public static DisjointMergeCuda prepare(CudaStream stream, Election election, boolean normalize,
+            List<Item> items) {
+        if (items.isEmpty() || items.getFirst().voters().isEmpty()) {
+            throw new IllegalArgumentException(
+                    "a launch of disjoint merges takes at least 1 item and 1 model, got %s".formatted(items));
+        }
+        items.forEach(item -> check(item, items.getFirst()));
+        return new DisjointMergeCuda(stream, election, normalize, items);
+    }
+
+    private static void check(Item item, Item first) {
+        if (item.voters().size() != first.voters().size() || item.first() < 0) {
+            throw new IllegalArgumentException(
+                    "the items of a launch have as many models each, and begin with element 0 or a later one; got %d from element %d after %d"
+                            .formatted(item.voters().size(), item.first(), first.voters().size()));
+        }
+        item.inputs().forEach(tensor -> check(tensor, first.base().dtype(), item));
+        check(item.out(), first.out().dtype(), item);
+        for (Voter voter : item.voters()) {
+            if (!supports(voter.drop())) {
+                throw new IllegalArgumentException(
+                        "on a device drops are random ones, scaled or not, got %s: merge on the CPU"
+                                .formatted(voter.drop()));
+            }
+        }
+    }
+
+    private static void check(Tensor tensor, DType wanted, Item item) {
+        if (!CudaFormats.supports(tensor.dtype()) || tensor.dtype() != wanted
+                || tensor.elements() != item.out().elements()) {
+            throw new IllegalArgumentException(
+                    "a disjoint merge on a device takes inputs of one type and outputs of one, each one of %s, and of equal length; got %s where %s of %d elements was wanted"
+                            .formatted(CudaFormats.ALL, tensor, wanted, item.out().elements()));
+        }
+        CudaFormats.requirePlaced(tensor);
+    }
+
+    private DisjointMergeCuda(CudaStream stream, Election election, boolean normalize, List<Item> items) {
+        this.stream = stream;
+        int models = items.getFirst().voters().size();
+        int divisors = election == Election.NONE || models > SLOTS ? 1 : 1 << models;
+        CudaKernel kernel = CudaFormats.kernel(stream, "consensus", "disjoint_merge", items.getFirst().base().dtype(),
+                "disjoint_merge_" + (models <= 4 ? 4 : SLOTS));
+        long tiles = items.stream().mapToLong(item -> item.cut(null, 0, 0)).sum();
+        long addressesAt = tiles * CudaTiles.BYTES;
+        long votersAt = addressesAt + items.size() * (models + 2L) * Long.BYTES;
+        long itemsAt = votersAt + (long) items.size() * models * VOTER_BYTES;
+        long divisorsAt = (itemsAt + (long) items.size() * ITEM_BYTES + 15) / 16 * 16;
+        this.tables = CudaMemory.allocate(stream, divisorsAt + (long) items.size() * divisors * DIVISOR_BYTES);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(tables.segment().byteSize(), Long.BYTES);
+            long tile = 0;
+            for (int i = 0; i < items.size(); i++) {
+                Item item = items.get(i);
+                tile += item.cut(host, tile, i);
+                MemorySegment addresses = host.asSlice(addressesAt + i * (models + 2L) * Long.BYTES);
+                List<Tensor> inputs = item.inputs();
+                for (int m = 0; m <= models; m++) {
+                    addresses.setAtIndex(JAVA_LONG, m, inputs.get(m).data().address());
+                }
+                addresses.setAtIndex(JAVA_LONG, models + 1, item.out().data().address());
+                for (int m = 0; m < models; m++) {
+                    write(item.voters().get(m),
+                            host.asSlice(votersAt + ((long) i * models + m) * VOTER_BYTES, VOTER_BYTES));
+                }
+                host.set(JAVA_LONG, itemsAt + (long) i * ITEM_BYTES, item.first());
+                host.set(JAVA_FLOAT, itemsAt + (long) i * ITEM_BYTES + 8, (float) item.lambda());
+                for (int set = 0; set < divisors; set++) {
+                    float divisor = election == Election.NONE ? allWeights(item) : weights(item, set);
+                    long at = divisorsAt + ((long) i * divisors + set) * DIVISOR_BYTES;
+                    host.set(JAVA_DOUBLE, at, 1.0 / divisor);
+                    host.set(JAVA_FLOAT, at + 8, divisor);
+                }
+            }
+            stream.upload(host, tables.segment());
+            this.launch = kernel.prepare(8, 8, 8, 8, 8, 8, 4, 4, 4, 4, 4);
+        } catch (RuntimeException e) {
+            tables.close();
+            throw e;
+        }
+        launch.grid((int) Math.min(tiles, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                .set(0, tables.segment()).set(1, tiles).set(2, tables.segment().asSlice(addressesAt))
+                .set(3, tables.segment().asSlice(votersAt)).set(4, tables.segment().asSlice(itemsAt))
+                .set(5, tables.segment().asSlice(divisorsAt)).set(6, models).set(7, divisors)
+                .set(8, election.ordinal()).set(9, normalize ? 1 : 0)
+                .set(10, CudaFormats.number(items.getFirst().out().dtype()));
+    }
+
+    private static void write(Voter voter, MemorySegment row) {
+        MagnitudeBand band = voter.band();
+        RandomDrop random = random(voter.drop());
+        long kept = random == null ? 1L << 32 : RandomDrop.threshold(random.density());
+        // A threshold of 0 lets no word pass, which a largest word cannot say.
+        MagnitudeCut atLeast = kept == 0 ? MagnitudeCut.NONE : band.atLeast();
+        row.set(JAVA_LONG, 0, atLeast.lastTie());
+        row.set(JAVA_LONG, 8, band.tooLarge().lastTie());
+        row.set(JAVA_INT, 16, atLeast.key());
+        row.set(JAVA_INT, 20, band.tooLarge().key());
+        row.set(JAVA_FLOAT, 24, (float) voter.weight());
+        row.set(JAVA_FLOAT, 28, factor(voter.drop()));
+        if (random != null && kept > 0 && kept < 1L << 32) {
+            row.set(JAVA_LONG, 32, random.key());
+            row.set(JAVA_INT, 40, random.model());
+            row.set(JAVA_INT, 44, (int) (kept - 1));
+            row.set(JAVA_INT, 48, 1);
+        }
+    }
+
+    private static RandomDrop random(DropFactors drop) {
+        return drop instanceof ScaledDrop scaled ? random(scaled.drop()) : (RandomDrop) drop;
+    }
+
+    /** The factor of what is not dropped. */
+    private static float factor(DropFactors drop) {
+        return switch (drop) {
+            case null -> 1;
+            case ScaledDrop scaled -> scaled.scale() * factor(scaled.drop());
+            case RandomDrop random -> random.rescale() ? (float) (1 / random.density()) : 1;
+            default -> throw new IllegalStateException(drop.toString());
+        };
+    }
+
+    private static float allWeights(Item item) {
+        double sum = 0;
+        for (Voter voter : item.voters()) {
+            sum += (float) voter.weight();
+        }
+        return (float) sum;
+    }
+
+    /** The weights of a set of voters, in their order. */
+    private static float weights(Item item, int set) {
+        float sum = 0;
+        for (int m = 0; m < item.voters().size(); m++) {
+            sum += (set >> m & 1) == 1 ? (float) item.voters().get(m).weight() : 0;
+        }
+        return sum;
+    }
+
+    /**
+     * Enqueues the launch.
+     *
+     * @throws dev.fusor.device.cuda.CudaException if the driver refuses it
+     */
+    public void run() {
+        launch.on(stream);
+    }
+
+    /** Frees the tables, in order with what was enqueued. */
+    @Override
+    public void close() {
+        launch.close();
+        tables.close();
+    }
+}
