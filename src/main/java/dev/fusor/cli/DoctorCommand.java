@@ -102,7 +102,9 @@ final class DoctorCommand implements Callable<Integer> {
 
     private static Finding cuda() {
         CudaSupport support = CudaDriver.probe();
-        return new Finding("cuda", support instanceof CudaSupport.Ready, support.describe());
+        boolean ready = support instanceof CudaSupport.Ready;
+        return new Finding("cuda", ready,
+                support.describe() + (ready ? "; taken by --device cuda, while auto is the processor" : ""));
     }
 
     private static boolean isThere(String className) {

@@ -24,9 +24,11 @@ class DoctorCommandTest {
     @Test
     void cudaIsToldWithItsReason() {
         CudaSupport support = CudaDriver.probe();
+        boolean ready = support instanceof CudaSupport.Ready;
 
-        assertThat(CommandLineRun.of("doctor").out()).contains("%-4s %-10s %s"
-                .formatted(support instanceof CudaSupport.Ready ? "ok" : "no", "cuda", support.describe()));
+        assertThat(CommandLineRun.of("doctor").out()).contains("%-4s %-10s %s%s"
+                .formatted(ready ? "ok" : "no", "cuda", support.describe(),
+                        ready ? "; taken by --device cuda, while auto is the processor" : ""));
     }
 
     @Test
