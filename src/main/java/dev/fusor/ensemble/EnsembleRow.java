@@ -49,7 +49,9 @@ final class EnsembleRow {
     private final int classes;
     private final int chunks;
     private final LogitLoops loops;
-    private final Function<Form, LogitLoops> forms;
+    /** By the number of models, F32 and BF16. */
+    private final LogitLoops[] weighing = new LogitLoops[GROUP + 1];
+    private final LogitLoops[] narrowWeighing = new LogitLoops[GROUP + 1];
     private final boolean limited;
     /** Whether the sums of exponentials of single models are needed. */
     private final boolean measured;
@@ -79,8 +81,11 @@ final class EnsembleRow {
         this.outputs = outputs;
         this.classes = batch.classes();
         this.chunks = (classes + CHUNK - 1) / CHUNK;
-        this.forms = forms;
         this.loops = forms.apply(new Form(DType.F32, 1, false));
+        for (int size = 1; size <= GROUP; size++) {
+            weighing[size] = forms.apply(new Form(DType.F32, size, false));
+            narrowWeighing[size] = forms.apply(new Form(DType.BF16, size, false));
+        }
         this.limited = batch.models().stream().anyMatch(model -> model.present() != null);
         this.measured = mode == Mode.PROBABILITIES || mode == Mode.MOST_CONFIDENT || wants(Output.LOG_SUM_EXP)
                 || mode == Mode.LOG_PROBABILITIES && limited;
@@ -95,9 +100,9 @@ final class EnsembleRow {
         for (int e = 0; e < count; e++) {
             Model model = batch.models().get(e);
             models[e] = new ModelChunks(model, classes, loops.width(), FIRST_MODEL + e % GROUP);
-            statistics[e] = measured ? statistics(wants(Output.DISAGREEMENT)) : null;
+            statistics[e] = measured ? statistics(forms, wants(Output.DISAGREEMENT)) : null;
         }
-        this.combined = statistics(wants(Output.ENTROPY));
+        this.combined = statistics(forms, wants(Output.ENTROPY));
         this.entropies = new double[chunks];
         this.ballots = new int[count];
         Tensor ranked = outputs.getOrDefault(Output.TOP_CLASSES, outputs.get(Output.TOP_LOG_PROBABILITIES));
@@ -111,7 +116,7 @@ final class EnsembleRow {
         return (count + width - 1) / width * width;
     }
 
-    private RowStatistics statistics(boolean moments) {
+    private RowStatistics statistics(Function<Form, LogitLoops> forms, boolean moments) {
         return new RowStatistics(forms.apply(new Form(DType.F32, 1, moments)), moments, chunks);
     }
 
@@ -143,7 +148,9 @@ final class EnsembleRow {
             }
             for (int j = 0; j < chunks; j++) {
                 models[e].bring(row, j);
-                statistics[e].add(j, models[e].data(), models[e].at(), width(j));
+                MemorySegment x = models[e].data();
+                long at = models[e].at();
+                statistics[e].add(j, x, at, width(j), loops.max(x, at, width(j)));
             }
             statistics[e].finish();
             if (wants(Output.LOG_SUM_EXP)) {
@@ -164,14 +171,14 @@ final class EnsembleRow {
         int confident = mode == Mode.MOST_CONFIDENT ? mostConfident() : 0;
         for (int j = 0; j < chunks; j++) {
             MemorySegment s = scores(j);
-            switch (mode) {
+            float max = switch (mode) {
                 case MAXIMUM -> maximum(j, s);
-                case MOST_CONFIDENT -> models[confident].load(row, j, s);
-                default -> mean(j, s);
+                case MOST_CONFIDENT -> copy(confident, j, s);
+                default -> limited ? meanOfThePresent(j, s) : mean(j, s);
+            };
+            if (normalised) {
+                combined.add(j, s, 0, width(j), max);
             }
-            float max = normalised
-                    ? combined.add(j, s, 0, width(j))
-                    : top != null ? loops.max(s, 0, width(j)) : Float.NaN;
             if (top != null) {
                 top.offer(s, 0, count(j), j * CHUNK, max);
             }
@@ -201,20 +208,24 @@ final class EnsembleRow {
         return best;
     }
 
-    private void maximum(int chunk, MemorySegment s) {
+    /** Makes the scores of a chunk, as the next three do; {@return the largest} */
+    private float copy(int model, int chunk, MemorySegment s) {
+        models[model].load(row, chunk, s);
+        return loops.max(s, 0, width(chunk));
+    }
+
+    private float maximum(int chunk, MemorySegment s) {
         models[shares.member(0)].load(row, chunk, s);
         for (int i = 1; i < shares.members(); i++) {
             ModelChunks model = models[shares.member(i)];
             model.bring(row, chunk);
             loops.raise(model.data(), model.at(), s, width(chunk));
         }
+        return loops.max(s, 0, width(chunk));
     }
 
-    private void mean(int chunk, MemorySegment s) {
-        if (limited) {
-            meanOfThePresent(chunk, s);
-            return;
-        }
+    private float mean(int chunk, MemorySegment s) {
+        float max = Float.NaN;
         for (int i = 0; i < shares.members(); i += GROUP) {
             int size = Math.min(GROUP, shares.members() - i);
             DType type = common(chunk, i, size);
@@ -229,9 +240,10 @@ final class EnsembleRow {
                 groupAt[g] = type != null ? models[e].at() : 0;
                 groupShares[g] = shares.of(e);
             }
-            forms.apply(new Form(type == null ? DType.F32 : type, size, false)).weigh(group, groupAt, groupShares,
-                    i > 0, s, width(chunk));
+            max = (type == null || type == DType.F32 ? weighing : narrowWeighing)[size]
+                    .weigh(group, groupAt, groupShares, i > 0, s, width(chunk));
         }
+        return max;
     }
 
     /** The type that the models of a group are all stored in and read as, or null. */
@@ -248,7 +260,7 @@ final class EnsembleRow {
         return type;
     }
 
-    private void meanOfThePresent(int chunk, MemorySegment s) {
+    private float meanOfThePresent(int chunk, MemorySegment s) {
         float[] sum = Scratch.mine().floats(PRESENT_SUM);
         float[] share = Scratch.mine().floats(PRESENT_SHARE);
         Arrays.fill(sum, 0f);
@@ -269,6 +281,7 @@ final class EnsembleRow {
         for (int c = 0; c < width(chunk); c++) {
             s.set(FLOAT, 4L * c, share[c] == 0 ? Float.NEGATIVE_INFINITY : sum[c] / share[c]);
         }
+        return loops.max(s, 0, width(chunk));
     }
 
     private void normalise() {

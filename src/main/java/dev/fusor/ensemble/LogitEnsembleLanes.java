@@ -34,7 +34,7 @@ final class LogitEnsembleLanes implements LogitLoops {
     }
 
     @Override
-    public void weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count) {
+    public float weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count) {
         if (!resume) {
             scores.asSlice(0, 4L * count).fill((byte) 0);
         }
@@ -50,6 +50,7 @@ final class LogitEnsembleLanes implements LogitLoops {
         FloatVector w1 = FloatVector.broadcast(Lanes.FLOAT, shares[1]);
         FloatVector w2 = FloatVector.broadcast(Lanes.FLOAT, shares[2]);
         FloatVector w3 = FloatVector.broadcast(Lanes.FLOAT, shares[3]);
+        FloatVector max = FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY);
         for (long i = 0; i < count; i += Lanes.LENGTH) {
             FloatVector s = Lanes.load(IN, x0, at0 + i * IN_BYTES).fma(w0, load(scores, 4 * i));
             if (MODELS > 1) {
@@ -62,7 +63,9 @@ final class LogitEnsembleLanes implements LogitLoops {
                 s = Lanes.load(IN, x3, at3 + i * IN_BYTES).fma(w3, s);
             }
             put(s, scores, 4 * i);
+            max = max.max(s);
         }
+        return max.reduceLanes(VectorOperators.MAX);
     }
 
     @Override
@@ -74,11 +77,22 @@ final class LogitEnsembleLanes implements LogitLoops {
 
     @Override
     public float max(MemorySegment x, long at, int count) {
-        FloatVector max = FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY);
-        for (long i = 0; i < 4L * count; i += STEP) {
-            max = max.max(load(x, at + i));
+        // Four at a time: one after the other, each would wait for the one before.
+        FloatVector a = FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY);
+        FloatVector b = a;
+        FloatVector c = a;
+        FloatVector d = a;
+        long i = 0;
+        for (; i + 4 * STEP <= 4L * count; i += 4 * STEP) {
+            a = a.max(load(x, at + i));
+            b = b.max(load(x, at + i + STEP));
+            c = c.max(load(x, at + i + 2 * STEP));
+            d = d.max(load(x, at + i + 3 * STEP));
         }
-        return max.reduceLanes(VectorOperators.MAX);
+        for (; i < 4L * count; i += STEP) {
+            a = a.max(load(x, at + i));
+        }
+        return a.max(b).max(c.max(d)).reduceLanes(VectorOperators.MAX);
     }
 
     @Override

@@ -30,7 +30,7 @@ final class LogitEnsemblePlain implements LogitLoops {
     }
 
     @Override
-    public void weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count) {
+    public float weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count) {
         for (long i = 0; i < 4L * count; i += 4) {
             float s = resume ? scores.get(FLOAT, i) : 0f;
             for (int m = 0; m < form.models(); m++) {
@@ -38,6 +38,7 @@ final class LogitEnsemblePlain implements LogitLoops {
             }
             scores.set(FLOAT, i, s);
         }
+        return max(scores, 0, count);
     }
 
     @Override

@@ -26,8 +26,8 @@ interface LogitLoops {
     /** {@return whether {@link #weigh} reads a type as it is} */
     boolean reads(DType type);
 
-    /** Adds models to the scores, which start at 0 unless {@code resume}. */
-    void weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count);
+    /** Adds models to the scores, which start at 0 unless {@code resume}; {@return the largest, as by {@link #max}} */
+    float weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count);
 
     /** Raises scores to those of a model. */
     void raise(MemorySegment x, long at, MemorySegment scores, int count);

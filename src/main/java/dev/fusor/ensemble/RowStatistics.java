@@ -32,9 +32,8 @@ final class RowStatistics {
         this.products = new double[chunks];
     }
 
-    /** Takes a chunk, in any order; {@return its maximum} */
-    float add(int chunk, MemorySegment x, long at, int count) {
-        float m = loops.max(x, at, count);
+    /** Takes a chunk and its maximum, in any order. */
+    void add(int chunk, MemorySegment x, long at, int count, float m) {
         maxima[chunk] = m;
         sums[chunk] = 0;
         products[chunk] = 0;
@@ -45,7 +44,6 @@ final class RowStatistics {
             sums[chunk] = LaneSums.fold(lanes, 0);
             products[chunk] = moments ? LaneSums.fold(lanes, LANES) : 0;
         }
-        return m;
     }
 
     /** Ends the row, once all chunks are there. */

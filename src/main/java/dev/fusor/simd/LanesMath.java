@@ -7,7 +7,10 @@ import jdk.incubator.vector.VectorOperators;
 
 import static dev.fusor.simd.FloatMath.*;
 
-/** {@link FloatMath} for vectors: the same bits. */
+/**
+ * {@link FloatMath} for vectors: the same bits. In pieces of at most 35 bytecodes, which C2 inlines wherever it meets them; a
+ * larger method stays a call where a loop was compiled early, and every vector that crosses it an object.
+ */
 public final class LanesMath {
     private LanesMath() {}
 
@@ -36,15 +39,20 @@ public final class LanesMath {
      */
     public static FloatVector expBounded(FloatVector x) {
         FloatVector rounded = x.fma(all(LOG2_E), all(ROUNDER));
-        FloatVector n = rounded.sub(ROUNDER);
-        FloatVector r = n.fma(all(-LN2_LOW), n.fma(all(-LN2_HIGH), x));
-        FloatVector p = all(E6).fma(r, all(E5));
-        p = p.fma(r, all(E4));
-        p = p.fma(r, all(E3));
-        p = p.fma(r, all(E2));
-        p = p.fma(r, all(1f));
-        p = p.fma(r, all(1f));
-        IntVector exponent = rounded.reinterpretAsInts().sub(ROUNDER_BITS);
+        FloatVector p = expOfRemainder(remainder(x, rounded.sub(ROUNDER)));
+        return scaled(p, rounded.reinterpretAsInts().sub(ROUNDER_BITS));
+    }
+
+    private static FloatVector remainder(FloatVector x, FloatVector n) {
+        return n.fma(all(-LN2_LOW), n.fma(all(-LN2_HIGH), x));
+    }
+
+    private static FloatVector expOfRemainder(FloatVector r) {
+        FloatVector p = next(next(next(all(E6), r, E5), r, E4), r, E3);
+        return next(next(next(p, r, E2), r, 1f), r, 1f);
+    }
+
+    private static FloatVector scaled(FloatVector p, IntVector exponent) {
         IntVector half = exponent.lanewise(VectorOperators.ASHR, 1);
         return p.mul(powerOfTwo(half)).mul(powerOfTwo(exponent.sub(half)));
     }
@@ -60,25 +68,55 @@ public final class LanesMath {
      */
     public static FloatVector log(FloatVector x) {
         VectorMask<Float> subnormal = x.compare(VectorOperators.LT, SMALLEST_NORMAL);
-        IntVector bits = x.blend(x.mul(SUBNORMAL_SCALE), subnormal).reinterpretAsInts();
+        FloatVector normal = x.blend(x.mul(SUBNORMAL_SCALE), subnormal);
+        return edges(x, logOfNormal(normal.reinterpretAsInts(), subnormal));
+    }
+
+    private static FloatVector logOfNormal(IntVector bits, VectorMask<Float> subnormal) {
         IntVector exponent = bits.sub(TWO_THIRDS).lanewise(VectorOperators.ASHR, 23);
-        FloatVector f = bits.sub(exponent.lanewise(VectorOperators.LSHL, 23)).reinterpretAsFloats().sub(1f);
+        return sum(exponent(exponent, subnormal), mantissa(bits, exponent));
+    }
+
+    private static FloatVector exponent(IntVector exponent, VectorMask<Float> subnormal) {
         FloatVector e = (FloatVector) exponent.convertShape(VectorOperators.I2F, Lanes.FLOAT, 0);
-        e = e.blend(e.sub(SUBNORMAL_SHIFT), subnormal);
-        FloatVector p = all(L7).fma(f, all(L6));
-        p = p.fma(f, all(L5));
-        p = p.fma(f, all(L4));
-        p = p.fma(f, all(L3));
-        p = p.fma(f, all(L2));
-        p = p.fma(f, all(L1));
-        p = p.fma(f, all(L0));
+        return e.blend(e.sub(SUBNORMAL_SHIFT), subnormal);
+    }
+
+    private static FloatVector mantissa(IntVector bits, IntVector exponent) {
+        return bits.sub(exponent.lanewise(VectorOperators.LSHL, 23)).reinterpretAsFloats().sub(1f);
+    }
+
+    private static FloatVector sum(FloatVector e, FloatVector f) {
         FloatVector square = f.mul(f);
-        FloatVector tail = p.fma(f.mul(square), square.fma(all(-0.5f), e.mul(LN2_LOW)));
-        FloatVector result = e.fma(all(LN2_HIGH), f.add(tail));
-        result = result.blend(x, x.compare(VectorOperators.EQ, Float.POSITIVE_INFINITY));
-        VectorMask<Float> positive = x.compare(VectorOperators.GT, 0f);
-        VectorMask<Float> zero = x.compare(VectorOperators.EQ, 0f);
+        FloatVector tail = square.fma(all(-0.5f), e.mul(LN2_LOW));
+        return total(e, f, cubic(f).fma(f.mul(square), tail));
+    }
+
+    private static FloatVector total(FloatVector e, FloatVector f, FloatVector tail) {
+        return e.fma(all(LN2_HIGH), f.add(tail));
+    }
+
+    private static FloatVector cubic(FloatVector f) {
+        FloatVector p = next(next(next(all(L7), f, L6), f, L5), f, L4);
+        return next(cubicEnd(p, f), f, L0);
+    }
+
+    private static FloatVector cubicEnd(FloatVector p, FloatVector f) {
+        return next(next(next(p, f, L3), f, L2), f, L1);
+    }
+
+    private static FloatVector edges(FloatVector x, FloatVector result) {
+        FloatVector finite = result.blend(x, x.compare(VectorOperators.EQ, Float.POSITIVE_INFINITY));
+        return outside(finite, x.compare(VectorOperators.GT, 0f), x.compare(VectorOperators.EQ, 0f));
+    }
+
+    private static FloatVector outside(FloatVector result, VectorMask<Float> positive, VectorMask<Float> zero) {
         return result.blend(Float.NaN, positive.not()).blend(Float.NEGATIVE_INFINITY, zero);
+    }
+
+    /** One step of a polynomial. */
+    private static FloatVector next(FloatVector p, FloatVector x, float coefficient) {
+        return p.fma(x, all(coefficient));
     }
 
     private static FloatVector all(float value) {
