@@ -18,6 +18,7 @@ final class LogitEnsembleLanes implements LogitLoops {
     private static final int MODELS = FORM.models();
     private static final boolean MOMENTS = FORM.moments();
     private static final long IN_BYTES = IN.bits() / 8;
+    private static final long IN_STEP = IN_BYTES * Lanes.LENGTH;
     private static final int STEP = 4 * Lanes.LENGTH;
     private static final int LANE_BYTES = 4 * LogitEnsemble.LANES;
 
@@ -25,7 +26,7 @@ final class LogitEnsembleLanes implements LogitLoops {
 
     @Override
     public int width() {
-        return Lanes.LENGTH;
+        return 4 * Lanes.LENGTH;
     }
 
     @Override
@@ -50,22 +51,29 @@ final class LogitEnsembleLanes implements LogitLoops {
         FloatVector w1 = FloatVector.broadcast(Lanes.FLOAT, shares[1]);
         FloatVector w2 = FloatVector.broadcast(Lanes.FLOAT, shares[2]);
         FloatVector w3 = FloatVector.broadcast(Lanes.FLOAT, shares[3]);
-        FloatVector max = FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY);
-        for (long i = 0; i < count; i += Lanes.LENGTH) {
+        FloatVector even = FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY);
+        FloatVector odd = even;
+        for (long i = 0; i < count; i += 2 * Lanes.LENGTH) {
             FloatVector s = Lanes.load(IN, x0, at0 + i * IN_BYTES).fma(w0, load(scores, 4 * i));
+            FloatVector t = Lanes.load(IN, x0, at0 + i * IN_BYTES + IN_STEP).fma(w0, load(scores, 4 * i + STEP));
             if (MODELS > 1) {
                 s = Lanes.load(IN, x1, at1 + i * IN_BYTES).fma(w1, s);
+                t = Lanes.load(IN, x1, at1 + i * IN_BYTES + IN_STEP).fma(w1, t);
             }
             if (MODELS > 2) {
                 s = Lanes.load(IN, x2, at2 + i * IN_BYTES).fma(w2, s);
+                t = Lanes.load(IN, x2, at2 + i * IN_BYTES + IN_STEP).fma(w2, t);
             }
             if (MODELS > 3) {
                 s = Lanes.load(IN, x3, at3 + i * IN_BYTES).fma(w3, s);
+                t = Lanes.load(IN, x3, at3 + i * IN_BYTES + IN_STEP).fma(w3, t);
             }
             put(s, scores, 4 * i);
-            max = max.max(s);
+            put(t, scores, 4 * i + STEP);
+            even = even.max(s);
+            odd = odd.max(t);
         }
-        return max.reduceLanes(VectorOperators.MAX);
+        return even.max(odd).reduceLanes(VectorOperators.MAX);
     }
 
     @Override
@@ -82,15 +90,11 @@ final class LogitEnsembleLanes implements LogitLoops {
         FloatVector b = a;
         FloatVector c = a;
         FloatVector d = a;
-        long i = 0;
-        for (; i + 4 * STEP <= 4L * count; i += 4 * STEP) {
+        for (long i = 0; i < 4L * count; i += 4 * STEP) {
             a = a.max(load(x, at + i));
             b = b.max(load(x, at + i + STEP));
             c = c.max(load(x, at + i + 2 * STEP));
             d = d.max(load(x, at + i + 3 * STEP));
-        }
-        for (; i < 4L * count; i += STEP) {
-            a = a.max(load(x, at + i));
         }
         return a.max(b).max(c.max(d)).reduceLanes(VectorOperators.MAX);
     }
