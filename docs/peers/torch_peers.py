@@ -1,6 +1,6 @@
 """The same work in PyTorch on the CPU, for the ratios in docs/measured.md.
 
-Run with Debian's python3-torch: /usr/bin/python3 docs/peers/torch_peers.py [sum] [copy] [trim] [ties]
+Run with Debian's python3-torch: /usr/bin/python3 docs/peers/torch_peers.py [sum] [copy] [trim] [ties] [ensemble]
 Times are seconds, the best and the median of the runs; sizes as in the JMH benchmarks. GB/s are of the fewest bytes
 the result needs: every input read once, the output written once.
 """
@@ -54,10 +54,34 @@ def ties(base, xs, density):
     return base + (deltas * mask).sum(dim=0) / divisor
 
 
+def mean_of_probabilities(logits):
+    mean = torch.softmax(logits[0], dim=-1)
+    for z in logits[1:]:
+        mean += torch.softmax(z, dim=-1)
+    mean /= len(logits)
+    return mean.argmax(dim=-1)
+
+
+def mean_of_logits(logits):
+    mean = logits[0] + logits[1]
+    for z in logits[2:]:
+        mean += z
+    mean /= len(logits)
+    return mean.argmax(dim=-1)
+
+
+def ensemble():
+    generator = torch.Generator().manual_seed(1)
+    logits = [3 * torch.randn(256, 128256, generator=generator) for _ in range(4)]
+    size = sum(z.numel() * z.element_size() for z in logits)
+    timed("argmax of mean probabilities, 4 x 256 x 128256 float32", lambda: mean_of_probabilities(logits), 7, size)
+    timed("argmax of mean logits, 4 x 256 x 128256 float32", lambda: mean_of_logits(logits), 7, size)
+
+
 def main():
     torch.set_num_threads(2)
     print("torch", torch.__version__, "threads", torch.get_num_threads(), flush=True)
-    wanted = sys.argv[1:] or ["copy", "sum", "trim", "ties"]
+    wanted = sys.argv[1:] or ["copy", "sum", "trim", "ties", "ensemble"]
     n = 1 << 27
     for dtype in (torch.bfloat16, torch.float16, torch.float32):
         size = torch.empty(0, dtype=dtype).element_size() * n
@@ -76,6 +100,8 @@ def main():
         timed("kthvalue of 2^24 float32 magnitudes", lambda: torch.kthvalue(xs[0].abs(), base.numel() - k + 1), 5)
     if "ties" in wanted:
         timed("ties of 3 models of 2^24 float32, argsort", lambda: ties(base, xs, 0.2), 3)
+    if "ensemble" in wanted:
+        ensemble()
 
 
 main()

@@ -38,6 +38,9 @@ final class EnsembleRow {
     /** Below, logarithms are not taken of rounded sums. */
     private static final float TINY = 0x1p-100f;
 
+    /** What the bound of a chunk's probabilities is raised by: more than all roundings of 64 models. */
+    private static final float SLACK = 1.0001f;
+
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED
@@ -65,6 +68,8 @@ final class EnsembleRow {
     private final RowStatistics[] statistics;
     private final RowStatistics combined;
     private final double[] entropies;
+    /** What no probability of a chunk exceeds, where that lets chunks be passed over; else null. */
+    private final float[] bounds;
     private final TopClasses top;
     private final TopClasses ballot = new TopClasses(1);
     private final int[] ballots;
@@ -104,6 +109,9 @@ final class EnsembleRow {
         }
         this.combined = statistics(forms, wants(Output.ENTROPY));
         this.entropies = new double[chunks];
+        this.bounds = mode == Mode.PROBABILITIES && !entropic && !logarithmic && !wants(Output.PROBABILITIES)
+                ? new float[chunks]
+                : null;
         this.ballots = new int[count];
         Tensor ranked = outputs.getOrDefault(Output.TOP_CLASSES, outputs.get(Output.TOP_LOG_PROBABILITIES));
         this.top = ranked != null
@@ -317,7 +325,12 @@ final class EnsembleRow {
         if (sound && mode == Mode.VOTE) {
             vote();
         }
+        float floor = bounds != null && top != null ? bound() : Float.NaN;
         for (int j = 0; j < chunks; j++) {
+            boolean labelled = label >= 0 && label / CHUNK == j;
+            if (bounds != null && !labelled && (top == null || bounds[j] < floor || top.isBeyond(bounds[j]))) {
+                continue;
+            }
             MemorySegment p = Scratch.mine().buffer(FIRST_SCORE);
             mix(j, p);
             if (top != null) {
@@ -327,7 +340,7 @@ final class EnsembleRow {
             if (entropic || logarithmic) {
                 logarithms(j, p);
             }
-            if (label / CHUNK == j && label >= 0) {
+            if (labelled) {
                 number(Output.LOSS, row, -logProbability(label, p.get(FLOAT, 4L * (label % CHUNK))));
             }
         }
@@ -335,6 +348,29 @@ final class EnsembleRow {
             disagree(-(float) LaneSums.pairs(entropies, chunks));
         }
         rank();
+    }
+
+    /**
+     * Bounds the probabilities of each chunk; {@return what the best class has at least, if there is one best class to
+     * find: the best of the most promising chunk}
+     */
+    private float bound() {
+        int promising = 0;
+        for (int j = 0; j < chunks; j++) {
+            float bound = sound ? 0 : Float.NaN;
+            for (int i = 0; i < shares.members(); i++) {
+                int e = shares.member(i);
+                bound += (float) (shares.of(e) / statistics[e].sum()) * statistics[e].largest(j);
+            }
+            bounds[j] = bound * SLACK + Float.MIN_NORMAL;
+            promising = bounds[j] > bounds[promising] ? j : promising;
+        }
+        if (top.size() > 1) {
+            return Float.NaN;
+        }
+        MemorySegment p = Scratch.mine().buffer(FIRST_SCORE);
+        mix(promising, p);
+        return loops.max(p, 0, width(promising));
     }
 
     private void mix(int chunk, MemorySegment p) {

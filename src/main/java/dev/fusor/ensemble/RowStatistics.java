@@ -67,6 +67,11 @@ final class RowStatistics {
         moment = LaneSums.pairs(products, products.length);
     }
 
+    /** {@return the exponential of the largest difference to m in a chunk} */
+    float largest(int chunk) {
+        return FloatMath.exp(Math.max(maxima[chunk] - max, FloatMath.EXP_ZERO));
+    }
+
     /** {@return m} */
     float max() {
         return max;

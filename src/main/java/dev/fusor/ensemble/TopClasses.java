@@ -59,6 +59,11 @@ final class TopClasses {
         return value > other || value != value && other == other;
     }
 
+    /** {@return whether nothing up to a number can be among the best any more} */
+    boolean isBeyond(float largest) {
+        return held == values.length && largest < values[held - 1];
+    }
+
     /** {@return how many are wanted} */
     int size() {
         return values.length;

@@ -13,6 +13,7 @@ import dev.fusor.testing.Tensors;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -126,6 +127,31 @@ class LogitEnsembleTest {
         assertThat(floats(run(Mode.PROBABILITIES, batch, Output.LOSS))[0]).isCloseTo(300.6931f, within(1e-4f));
         Batch out = new Batch(List.of(Model.of(of(-INF, 400))), 1, 2, null, labels(DType.I64, 0));
         assertThat(floats(run(Mode.PROBABILITIES, out, Output.LOSS))).containsExactly(INF);
+    }
+
+    /** Chunks that cannot hold the best class are passed over; equal ones in several chunks must not be. */
+    @Test
+    void theBestClassIsFoundInAnyChunk() {
+        SplittableRandom random = new SplittableRandom(Tensors.SEED);
+        for (int round = 0; round < 200; round++) {
+            int classes = 1 + random.nextInt(9000);
+            List<Model> models = new ArrayList<>();
+            double deviation = random.nextInt(30);
+            for (int e = 0; e < 3; e++) {
+                Tensor row = Tensors.random(DType.F32, classes, 7L * round + e, null, deviation);
+                for (int i = 0; i < 4; i++) {
+                    Elements.set(row, random.nextInt(classes), 2.5 * deviation + i / 2);
+                }
+                models.add(
+                        Model.of(Tensor.of(row.data(), DType.F32, Shape.of(1, classes))).weighted(e == 2 ? 1e-40 : 1));
+            }
+            Batch batch = new Batch(models, 1, classes, null, null);
+            int[] wanted = new EnsembleDefinition(Mode.PROBABILITIES, batch, 0).ranking;
+            assertThat(ints(run(Mode.PROBABILITIES, batch, Output.ARGMAX))[0]).as("round %d, seed %d", round,
+                    Tensors.SEED).isEqualTo(wanted[0]);
+            assertThat(ints(run(Mode.PROBABILITIES, batch, Output.TOP_CLASSES))).as("round %d, seed %d", round,
+                    Tensors.SEED).startsWith(Arrays.copyOf(wanted, k(batch)));
+        }
     }
 
     /** Every mode and output against the definition, bit for bit; lengths around vectors, lanes and chunks. */
