@@ -101,6 +101,9 @@ final class LogitEnsembleLanes implements LogitLoops {
 
     @Override
     public void exponentials(MemorySegment x, long at, float max, MemorySegment lanes, int count) {
+        for (int lane = 0; lane < (MOMENTS ? 2 : 1) * LANE_BYTES; lane += STEP) {
+            put(FloatVector.zero(Lanes.FLOAT), lanes, lane);
+        }
         for (long i = 0; i < 4L * count; i += STEP) {
             long lane = i & LANE_BYTES - 1;
             FloatVector d = difference(load(x, at + i), max);

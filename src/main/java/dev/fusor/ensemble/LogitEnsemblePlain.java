@@ -59,6 +59,7 @@ final class LogitEnsemblePlain implements LogitLoops {
 
     @Override
     public void exponentials(MemorySegment x, long at, float max, MemorySegment lanes, int count) {
+        lanes.asSlice(0, 8L * LANES).fill((byte) 0);
         for (int i = 0; i < count; i++) {
             long lane = 4L * (i % LANES);
             float d = difference(x.get(FLOAT, at + 4L * i), max);

@@ -35,7 +35,7 @@ interface LogitLoops {
     /** {@return the largest, NaN if any is} */
     float max(MemorySegment x, long at, int count);
 
-    /** Adds exp(d) to the lanes, and exp(d) d to the lanes behind them, where d is the difference to a maximum. */
+    /** Sums exp(d) in the lanes, and exp(d) d in the lanes behind them, from +0, where d is the difference to a maximum. */
     void exponentials(MemorySegment x, long at, float max, MemorySegment lanes, int count);
 
     /** Adds a model's probabilities, {@code scale * exp(d)}. */

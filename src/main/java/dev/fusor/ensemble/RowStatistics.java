@@ -39,7 +39,6 @@ final class RowStatistics {
         products[chunk] = 0;
         if (Float.isFinite(m)) {
             MemorySegment lanes = Scratch.mine().buffer(EnsembleRow.LANE_SUMS);
-            lanes.asSlice(0, 8L * LANES).fill((byte) 0);
             loops.exponentials(x, at, m, lanes, count);
             sums[chunk] = LaneSums.fold(lanes, 0);
             products[chunk] = moments ? LaneSums.fold(lanes, LANES) : 0;
