@@ -93,34 +93,31 @@ public enum BenchmarkCosts {
     }
 
     /**
-     * For docs/peers/scipy_assignment.py: writes the costs into a file, and prints type, goal, the seconds of the first solution
-     * and the median of more, the objective and the bound of its certificate.
+     * For docs/peers/scipy_assignment.py, with family, size, number of runs and a file: writes the costs into the file, solves them
+     * once, so many times more and so many times measured, and prints type, goal, objective, the bound of its certificate, and the
+     * seconds of the first and of the measured runs.
      */
     public static void main(String[] args) throws IOException {
         BenchmarkCosts family = valueOf(args[0]);
-        int size = Integer.parseInt(args[1]);
         int runs = Integer.parseInt(args[2]);
         try (Arena arena = Arena.ofShared(); CpuDevice device = CpuDevice.open()) {
-            Tensor costs = family.make(arena, size);
-            try (FileChannel file = FileChannel.open(Path.of(args[3]), StandardOpenOption.CREATE,
-                    StandardOpenOption.READ, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
+            Tensor costs = family.make(arena, Integer.parseInt(args[1]));
+            try (FileChannel file = FileChannel.open(Path.of(args[3]), StandardOpenOption.READ,
+                    StandardOpenOption.WRITE)) {
                 file.map(FileChannel.MapMode.READ_WRITE, 0, costs.data().byteSize(), arena).copyFrom(costs.data());
             }
-            double[] seconds = new double[runs];
+            double[] seconds = new double[1 + 2 * runs];
             Assignment assignment = null;
-            for (int run = -1; run < runs; run++) {
+            for (int run = 0; run < seconds.length; run++) {
                 long start = System.nanoTime();
                 assignment = LinearAssignment.on(device).solve(costs, family.goal());
-                double elapsed = (System.nanoTime() - start) / 1e9;
-                if (run < 0) {
-                    System.out.printf("%s %s %s ", family.type(), family.goal(), elapsed);
-                } else {
-                    seconds[run] = elapsed;
-                }
+                seconds[run] = (System.nanoTime() - start) / 1e9;
             }
-            Arrays.sort(seconds);
-            System.out.printf("%s %s %s%n", seconds[runs / 2], assignment.objective(),
-                    assignment.certificate().bound());
+            System.out.printf("%s %s %s %s %s", family.type(), family.goal(), assignment.objective(),
+                    assignment.certificate().bound(), seconds[0]);
+            for (int run = 1 + runs; run < seconds.length; run++) {
+                System.out.printf(" %s", seconds[run]);
+            }
         }
     }
 }

@@ -95,6 +95,9 @@ final class CostRowsLanes implements CostRows.Loops {
         double[] predecessors = frontier.predecessor;
         DoubleVector from = DoubleVector.broadcast(DOUBLE, row);
         for (int block = 0; block < to; block += Frontier.BLOCK) {
+            if (frontier.left[block / Frontier.BLOCK] == 0) {
+                continue;
+            }
             DoubleVector least = DoubleVector.broadcast(DOUBLE, INFINITY);
             for (int j = block; j < block + Frontier.BLOCK; j += LANES) {
                 DoubleVector offered = costs(data, at + (long) j * BYTES)

@@ -16,10 +16,14 @@ final class Frontier {
     /** The least distance of each block. */
     final double[] least;
 
+    /** How many columns of each block were not scanned: of a block without any, nothing changes any more. */
+    final int[] left;
+
     Frontier(int columns) {
         distance = new double[columns];
         predecessor = new double[columns];
         least = new double[blocks(columns)];
+        left = new int[least.length];
     }
 
     static int blocks(int columns) {
@@ -29,6 +33,9 @@ final class Frontier {
     void clear() {
         Arrays.fill(distance, Double.POSITIVE_INFINITY);
         Arrays.fill(least, Double.POSITIVE_INFINITY);
+        for (int b = 0; b < left.length; b++) {
+            left[b] = end(b) - b * BLOCK;
+        }
     }
 
     /** Offers a distance to a column; NaN, the offer to a column that was scanned, is never taken. */
@@ -76,11 +83,12 @@ final class Frontier {
     void remove(int column) {
         distance[column] = Double.POSITIVE_INFINITY;
         int b = column / BLOCK;
-        double left = Double.POSITIVE_INFINITY;
+        left[b]--;
+        double nearest = Double.POSITIVE_INFINITY;
         for (int j = b * BLOCK; j < end(b); j++) {
-            left = distance[j] < left ? distance[j] : left;
+            nearest = distance[j] < nearest ? distance[j] : nearest;
         }
-        least[b] = left;
+        least[b] = nearest;
     }
 
     private int end(int block) {
