@@ -31,7 +31,7 @@ def fusor(family, size, runs, path):
 def compare(family, size):
     quadratic_paths = family in ("RANK_ONE", "PRODUCT")
     runs = 100 if size <= 1024 else 20 if size <= 2048 else 7
-    runs = max(2, runs // 20) if quadratic_paths else runs
+    runs = max(2, runs // (5 if size <= 1024 else 20)) if quadratic_paths else runs
     with tempfile.NamedTemporaryFile() as file:
         dtype, maximise, (objective, bound, first, *ours) = fusor(family, size, runs, file.name)
         costs = np.fromfile(file.name, np.int32 if dtype == "I32" else np.float32).reshape(size, size)
