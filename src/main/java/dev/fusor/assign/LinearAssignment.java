@@ -28,7 +28,7 @@ import java.util.List;
  *   <li>Each row left, lowest first, is assigned along a shortest path of reduced costs (Dijkstra's algorithm from the row to
  *       the nearest unassigned column, doi:10.1007/BF02278710 and Crouse 2016, doi:10.1109/TAES.2016.140952). A scanned row at
  *       distance h, the c_ij - v_j of its own column less the distance of that column, offers column j the distance
- *       (c_ij - v_j) - h. At equal distance a column is reached from the lowest row; among nearest columns an unassigned one
+ *       (c_ij - v_j) - h; the row it starts from has h = 0. At equal distance a column is reached from the lowest row; among nearest columns an unassigned one
  *       is taken before the others. v_j of each scanned column then falls by what its distance lacks to the last.
  *   <li>The dual of a row is c_ij - v_j of its pair, or 0 without one.
  * </ol>
