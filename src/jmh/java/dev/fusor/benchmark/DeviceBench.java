@@ -19,13 +19,20 @@ import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelectionCuda;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.SplittableRandom;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 /**
  * Device time of each kernel, by events, as GB/s of the fewest bytes it must move and as a share of the device's own copy in the
@@ -34,6 +41,7 @@ import java.util.Locale;
 public final class DeviceBench {
     private static final int WARM_UPS = 3;
     private static final int RUNS = 11;
+    private static final long RANDOM_BYTES = 1 << 24;
 
     private final CudaDevice device;
     private final CudaStream stream;
@@ -90,6 +98,8 @@ public final class DeviceBench {
             }
             merge(type, 3, new RandomDrop(1, 0, 0.5, true));
         }
+        selection(DType.BF16);
+        selection(DType.F32);
         for (DType type : CudaFormats.ALL) {
             for (Kind kind : Kind.values()) {
                 reduction(type, kind);
@@ -140,6 +150,29 @@ public final class DeviceBench {
                 report("disjoint_merge %s of %d%s".formatted(type, models, drop == null ? "" : ", drops"),
                         type.byteSize(elements) * (models + 2L), merge::run);
             }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** The k-th magnitude of a task vector of random bits, by whole selections, the host's part of them too. */
+    private void selection(DType type) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor base = allocate(memories, type);
+            Tensor x = allocate(memories, type);
+            MemorySegment block = arena.allocate(Math.min(RANDOM_BYTES, x.data().byteSize()), 8);
+            SplittableRandom random = new SplittableRandom(1);
+            for (long at = 0; at < block.byteSize(); at++) {
+                block.set(JAVA_BYTE, at, (byte) random.nextInt());
+            }
+            for (long at = 0; at < x.data().byteSize(); at += block.byteSize()) {
+                long bytes = Math.min(block.byteSize(), x.data().byteSize() - at);
+                stream.upload(block.asSlice(0, bytes), x.data().asSlice(at, bytes));
+            }
+            stream.synchronize();
+            report("k-th magnitude of %s".formatted(type), 2 * type.byteSize(elements),
+                    () -> MagnitudeSelectionCuda.on(stream).select(base, x, elements / 5, Ties.EXACT_K));
         } finally {
             memories.forEach(CudaMemory::close);
         }

@@ -19,22 +19,22 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
     static final int TILE = 1 << 17;
 
     /** Below this many elements every key is gathered: a bracket would not pay. */
-    private static final long SMALL = 1 << 16;
+    static final long SMALL = 1 << 16;
 
-    private static final int SAMPLE_RUNS = 128;
-    private static final int SAMPLE_RUN = 128;
+    static final int SAMPLE_RUNS = 128;
+    static final int SAMPLE_RUN = 128;
 
     /**
      * Width of the bracket on either side, in standard deviations of a sample of single elements. Runs of neighbours are
      * alike, so the sample is worth less than its size; a miss costs two more passes, never exactness.
      */
-    private static final double SURE_DEVIATIONS = 8;
+    static final double SURE_DEVIATIONS = 8;
 
     /**
      * Task vectors of BF16 models have few different magnitudes: where the sample has the same key within this width, that
      * key is tried alone. Nothing is gathered then; a miss costs one more pass.
      */
-    private static final double LIKELY_DEVIATIONS = 3;
+    static final double LIKELY_DEVIATIONS = 3;
 
     /** Gathered keys are counted in at most two to this many bins. */
     private static final int BIN_BITS = 11;
@@ -82,6 +82,17 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
         }
     }
 
+    /** The k-th key of so many as a sample has it, so many standard deviations towards the larger ones. */
+    static int sampled(int[] sample, long k, long length, double deviations) {
+        double fraction = (double) k / length;
+        double place = (fraction - deviations * Math.sqrt(fraction * (1 - fraction) / sample.length)) * sample.length;
+        long rank = (long) (deviations > 0 ? Math.floor(place) : Math.ceil(place) + 1);
+        if (rank < 1) {
+            return Integer.MAX_VALUE - 1;
+        }
+        return rank > sample.length ? 0 : Keys.kthLargest(sample.clone(), sample.length, rank);
+    }
+
     private final class Search {
         private final TensorSource base;
         private final TensorSource x;
@@ -114,27 +125,16 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
                         Integer.MAX_VALUE - 1, run);
                 System.arraycopy(run, 0, sample, i * SAMPLE_RUN, SAMPLE_RUN);
             }
-            int likely = sampled(sample, LIKELY_DEVIATIONS);
-            if (likely == sampled(sample, -LIKELY_DEVIATIONS)) {
+            int likely = sampled(sample, k, length, LIKELY_DEVIATIONS);
+            if (likely == sampled(sample, k, length, -LIKELY_DEVIATIONS)) {
                 Found tied = search(likely, likely);
                 if (tied != null) {
                     return tied;
                 }
             }
-            Found found = search(sampled(sample, -SURE_DEVIATIONS), sampled(sample, SURE_DEVIATIONS));
+            Found found = search(sampled(sample, k, length, -SURE_DEVIATIONS),
+                    sampled(sample, k, length, SURE_DEVIATIONS));
             return found == null ? searchHistograms() : found;
-        }
-
-        /** The k-th key as a sample has it, so many standard deviations towards the larger ones. */
-        private int sampled(int[] sample, double deviations) {
-            double fraction = (double) k / length;
-            double place = (fraction - deviations * Math.sqrt(fraction * (1 - fraction) / sample.length))
-                    * sample.length;
-            long rank = (long) (deviations > 0 ? Math.floor(place) : Math.ceil(place) + 1);
-            if (rank < 1) {
-                return Integer.MAX_VALUE - 1;
-            }
-            return rank > sample.length ? 0 : Keys.kthLargest(sample.clone(), sample.length, rank);
         }
 
         /** One pass with a bracket; null if it did not hold the k-th key or too many others. */

@@ -50,6 +50,7 @@ final class Replay {
         return switch (kernel) {
             case "products" -> Cuda.shipped("reduce/reduction_bf16", kernel);
             case "fold_f64" -> Cuda.shipped("reduce/fold", kernel);
+            case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
             default -> Cuda.ptx(kernel, architecture);
         };
     }
@@ -59,6 +60,7 @@ final class Replay {
         return switch (kernel) {
             case "products" -> "cuda-kernels/reduce/reduction_bf16.cu:";
             case "fold_f64" -> "cuda-kernels/reduce/fold.cu:";
+            case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
             default -> "native/simulator/kernels/" + kernel + ".cu:";
         };
     }
@@ -103,6 +105,21 @@ final class Replay {
                 long starts = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 1100, 1133));
                 cuda.run(cuda.function(module, kernel), 1, 256, 0, starts, 2L, 1, in, 1133L, cuda.allocate(8 * 40), 40L,
                         cuda.allocate(8 * 2));
+            }
+            case "scan_keys", "count_keys" -> {
+                // Three tiles on one block, all of whose keys lie in the bracket: more than there is room for.
+                long count = 70_000;
+                long zeros = cuda.allocate(2 * count);
+                cuda.zero(zeros, 2 * count);
+                long bins = cuda.allocate(8 * 2048);
+                cuda.zero(bins, 8 * 2048);
+                if (kernel.equals("scan_keys")) {
+                    cuda.run(cuda.function(module, kernel), 1, 256, 0, zeros, 0L, count, 0, 0, 1, cuda.allocate(4 * 3),
+                            bins,
+                            cuda.allocate(4 * 50_000), cuda.allocate(4 * 50_000), 50_000L);
+                } else {
+                    cuda.run(cuda.function(module, kernel), 1, 256, 0, zeros, 0L, count, 0, 0, 2048, bins);
+                }
             }
             default -> throw new IllegalArgumentException(kernel);
         }

@@ -19,7 +19,8 @@ class SanitizedKernelsTest {
     @ParameterizedTest
     @CsvSource({"weighted_sum, sm_75", "weighted_sum, sm_90", "histogram, sm_75", "histogram, sm_90",
         "block_sum, sm_75",
-        "block_sum, sm_90", "products, shipped", "fold_f64, shipped"})
+        "block_sum, sm_90", "products, shipped", "fold_f64, shipped", "scan_keys, shipped",
+        "count_keys, shipped"})
     void noSanitizerFindsAnything(String kernel, String architecture) throws Exception {
         byte[] ptx = Replay.ptx(kernel, architecture);
         List<Path> recordings = Replay.record(folder, () -> {
