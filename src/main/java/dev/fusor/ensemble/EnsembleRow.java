@@ -14,7 +14,6 @@ import dev.fusor.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.function.Function;
 
@@ -25,12 +24,12 @@ import static dev.fusor.ensemble.LogitLoops.GROUP;
 final class EnsembleRow {
     /** Scratch arrays. */
     static final int FLOATS = 0;
-    private static final int PRESENT_SUM = 1;
-    private static final int PRESENT_SHARE = 2;
+    static final int PRESENT_SUM = 1;
+    static final int PRESENT_SHARE = 2;
 
     /** Scratch buffers; conversions take number 0. */
     static final int LANE_SUMS = 1;
-    private static final int FIRST_MODEL = 2;
+    static final int FIRST_MODEL = 2;
     private static final int RESULT = FIRST_MODEL + GROUP;
     private static final int LOGS = RESULT + 1;
     private static final int FIRST_SCORE = LOGS + 1;
@@ -52,10 +51,6 @@ final class EnsembleRow {
     private final int classes;
     private final int chunks;
     private final LogitLoops loops;
-    /** By the number of models, F32 and BF16. */
-    private final LogitLoops[] weighing = new LogitLoops[GROUP + 1];
-    private final LogitLoops[] narrowWeighing = new LogitLoops[GROUP + 1];
-    private final boolean limited;
     /** Whether the sums of exponentials of single models are needed. */
     private final boolean measured;
     /** Whether scores are looked at again once their sum of exponentials is known. */
@@ -73,9 +68,7 @@ final class EnsembleRow {
     private final TopClasses top;
     private final TopClasses ballot = new TopClasses(1);
     private final int[] ballots;
-    private final MemorySegment[] group = new MemorySegment[GROUP];
-    private final long[] groupAt = new long[GROUP];
-    private final float[] groupShares = new float[GROUP];
+    private final ChunkScores chunkScores;
 
     private long row;
     private boolean sound;
@@ -87,11 +80,7 @@ final class EnsembleRow {
         this.classes = batch.classes();
         this.chunks = (classes + CHUNK - 1) / CHUNK;
         this.loops = forms.apply(new Form(DType.F32, 1, false));
-        for (int size = 1; size <= GROUP; size++) {
-            weighing[size] = forms.apply(new Form(DType.F32, size, false));
-            narrowWeighing[size] = forms.apply(new Form(DType.BF16, size, false));
-        }
-        this.limited = batch.models().stream().anyMatch(model -> model.present() != null);
+        boolean limited = batch.models().stream().anyMatch(model -> model.present() != null);
         this.measured = mode == Mode.PROBABILITIES || mode == Mode.MOST_CONFIDENT || wants(Output.LOG_SUM_EXP)
                 || mode == Mode.LOG_PROBABILITIES && limited;
         this.normalised = wants(Output.LOG_PROBABILITIES) || wants(Output.PROBABILITIES)
@@ -113,6 +102,7 @@ final class EnsembleRow {
                 ? new float[chunks]
                 : null;
         this.ballots = new int[count];
+        this.chunkScores = new ChunkScores(mode, batch, models, statistics, shares, forms);
         Tensor ranked = outputs.getOrDefault(Output.TOP_CLASSES, outputs.get(Output.TOP_LOG_PROBABILITIES));
         this.top = ranked != null
                 ? new TopClasses((int) ranked.shape().extent(1))
@@ -176,14 +166,10 @@ final class EnsembleRow {
     }
 
     private void scores() {
-        int confident = mode == Mode.MOST_CONFIDENT ? mostConfident() : 0;
+        chunkScores.turnTo(row);
         for (int j = 0; j < chunks; j++) {
             MemorySegment s = scores(j);
-            float max = switch (mode) {
-                case MAXIMUM -> maximum(j, s);
-                case MOST_CONFIDENT -> copy(confident, j, s);
-                default -> limited ? meanOfThePresent(j, s) : mean(j, s);
-            };
+            float max = chunkScores.make(j, s);
             if (normalised) {
                 combined.add(j, s, 0, width(j), max);
             }
@@ -202,94 +188,6 @@ final class EnsembleRow {
     /** Where the scores of a chunk lie: each in a place of its own if they are looked at again. */
     private MemorySegment scores(int chunk) {
         return Scratch.mine().buffer(FIRST_SCORE + (normalised ? chunk : 0));
-    }
-
-    private int mostConfident() {
-        int best = shares.member(0);
-        for (int i = 1; i < shares.members(); i++) {
-            double sum = statistics[shares.member(i)].sum();
-            double least = statistics[best].sum();
-            if (sum < least || least != least && sum == sum) {
-                best = shares.member(i);
-            }
-        }
-        return best;
-    }
-
-    /** Makes the scores of a chunk, as the next three do; {@return the largest} */
-    private float copy(int model, int chunk, MemorySegment s) {
-        models[model].load(row, chunk, s);
-        return loops.max(s, 0, width(chunk));
-    }
-
-    private float maximum(int chunk, MemorySegment s) {
-        models[shares.member(0)].load(row, chunk, s);
-        for (int i = 1; i < shares.members(); i++) {
-            ModelChunks model = models[shares.member(i)];
-            model.bring(row, chunk);
-            loops.raise(model.data(), model.at(), s, width(chunk));
-        }
-        return loops.max(s, 0, width(chunk));
-    }
-
-    private float mean(int chunk, MemorySegment s) {
-        float max = Float.NaN;
-        for (int i = 0; i < shares.members(); i += GROUP) {
-            int size = Math.min(GROUP, shares.members() - i);
-            DType type = common(chunk, i, size);
-            for (int g = 0; g < size; g++) {
-                int e = shares.member(i + g);
-                if (type != null) {
-                    models[e].point(row, chunk);
-                } else {
-                    models[e].load(row, chunk, Scratch.mine().buffer(FIRST_MODEL + g));
-                }
-                group[g] = type != null ? models[e].data() : Scratch.mine().buffer(FIRST_MODEL + g);
-                groupAt[g] = type != null ? models[e].at() : 0;
-                groupShares[g] = shares.of(e);
-            }
-            max = (type == null || type == DType.F32 ? weighing : narrowWeighing)[size]
-                    .weigh(group, groupAt, groupShares, i > 0, s, width(chunk));
-        }
-        return max;
-    }
-
-    /** The type that the models of a group are all stored in and read as, or null. */
-    private DType common(int chunk, int from, int size) {
-        DType type = batch.models().get(shares.member(from)).logits().dtype();
-        if (!loops.reads(type)) {
-            return null;
-        }
-        for (int i = from; i < from + size; i++) {
-            if (!models[shares.member(i)].lies(chunk, type)) {
-                return null;
-            }
-        }
-        return type;
-    }
-
-    private float meanOfThePresent(int chunk, MemorySegment s) {
-        float[] sum = Scratch.mine().floats(PRESENT_SUM);
-        float[] share = Scratch.mine().floats(PRESENT_SHARE);
-        Arrays.fill(sum, 0f);
-        Arrays.fill(share, 0f);
-        for (int i = 0; i < shares.members(); i++) {
-            int e = shares.member(i);
-            float w = shares.of(e);
-            float shift = mode == Mode.LOG_PROBABILITIES ? statistics[e].logSumExp() : 0f;
-            models[e].bring(row, chunk);
-            for (int c = 0; c < count(chunk); c++) {
-                if (models[e].has(chunk * CHUNK + c)) {
-                    float x = models[e].data().get(FLOAT, models[e].at() + 4L * c);
-                    sum[c] = Math.fma(w, x - shift, sum[c]);
-                    share[c] += w;
-                }
-            }
-        }
-        for (int c = 0; c < width(chunk); c++) {
-            s.set(FLOAT, 4L * c, share[c] == 0 ? Float.NEGATIVE_INFINITY : sum[c] / share[c]);
-        }
-        return loops.max(s, 0, width(chunk));
     }
 
     private void normalise() {
