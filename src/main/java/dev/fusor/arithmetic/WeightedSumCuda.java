@@ -23,8 +23,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  *
  * <p>What is prepared once is run as often as wanted: a run is one launch, which allocates nothing, copies nothing and
  * waits for nothing. All inputs of a launch are of one type, all outputs of one, each one of
- * {@link CudaFormats#ALL}. Tensors may start at any multiple of their element's size; 16 bytes are moved at a time where the addresses of an item
- * differ by multiples of 16 bytes, which those of {@link CudaMemory} do.
+ * {@link CudaFormats#ALL}. Tensors may start at any multiple of their element's size; 16 bytes are moved at a time where the
+ * addresses of an item differ by multiples of 16 bytes, which those of {@link CudaMemory} do.
  *
  * <p>It belongs to the thread that prepared it.
  */

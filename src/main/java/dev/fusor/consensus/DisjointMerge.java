@@ -19,8 +19,8 @@ import java.util.List;
  * <li>else its vote is that, times its weight w unless the election is {@link Election#UNWEIGHTED};
  * <li>the votes are added up, from +0; a sum of 0 or more elects plus, less elects minus;
  * <li>the magnitudes of the votes of the elected sign are added up, from +0 (times w if that was left out before), and the sum
- * takes that sign; so are their weights; a vote of 0 has no sign. With {@link Election#NONE} the sum of all votes stands instead, and the weights of all models,
- * added in float64 and rounded;
+ * takes that sign; so are their weights; a vote of 0 has no sign. With {@link Election#NONE} the sum of all votes stands
+ * instead, and the weights of all models, added in float64 and rounded;
  * <li>the sum is divided by the sum of the weights if {@code normalize}, unless that is 0;
  * <li>the result is {@code fma(lambda, sum, b)}, rounded to the output type; if base or output is F64, this last step is
  * taken in float64.

@@ -32,9 +32,9 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  *
  * <p>What is prepared once is run as often as wanted; a run is one launch, which allocates nothing, copies nothing and waits for
  * nothing. All inputs of a launch are of one type, all outputs of one, each one of {@link CudaFormats#ALL}. Up to
- * {@value #SLOTS} models are read once, 16 bytes at a time where the addresses of an item differ by multiples of 16 bytes and
- * its first element's number is a multiple of 4; more models are read twice, element by element. Drops are computed for {@link RandomDrop}, scaled or
- * not; that of DELLA is for the CPU.
+ * {@value #SLOTS} models are read once, 16 bytes at a time where the addresses of an item differ by multiples of 16 bytes
+ * and its first element's number is a multiple of 4; more models are read twice, element by element. Drops are computed for
+ * {@link RandomDrop}, scaled or not; that of DELLA is for the CPU.
  *
  * <p>It belongs to the thread that prepared it.
  */

@@ -9,9 +9,9 @@ import java.nio.ByteOrder;
  * kept.
  *
  * <p>The element of rank r, from 0 for the smallest of a row of n, is kept with the probability
- * {@code (density - epsilon) + 2 epsilon / (n - 1) * r}, computed in float64 from the left to the right, and 1 at most; in a row of one
- * element it is the density. It is kept if its word is less than {@link RandomDrop#threshold} of that probability, and words
- * are those of {@link RandomDrop}.
+ * {@code (density - epsilon) + 2 epsilon / (n - 1) * r}, computed in float64 from the left to the right, and 1 at most; in a
+ * row of one element it is the density. It is kept if its word is less than {@link RandomDrop#threshold} of that
+ * probability, and words are those of {@link RandomDrop}.
  */
 public final class RankedDrop implements DropFactors {
     private static final ValueLayout.OfFloat FACTOR = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -33,8 +33,8 @@ import java.util.List;
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 
 /**
- * Streams the ranges of host tensors through a CUDA device: while one range is merged or reduced, the next is read and copied up and the
- * one before is copied down and written. Memory is bounded: {@link #DEPTH} ranges are under way at most.
+ * Streams the ranges of host tensors through a CUDA device: while one range is merged or reduced, the next is read and
+ * copied up and the one before is copied down and written. Memory is bounded: {@link #DEPTH} ranges are under way at most.
  *
  * <p>It belongs to the thread that made it.
  */
@@ -315,7 +315,10 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
             return Tensor.of(memory.asSlice(place * room, type.byteSize(count)), type, Shape.of(count));
         }
 
-        /** Reads a range of each source and copies it up; what is enqueued on the stream of kernels from here on finds it there. */
+        /**
+         * Reads a range of each source and copies it up; what is enqueued on the stream of kernels from here on finds it
+         * there.
+         */
         private List<Tensor> fill(List<TensorSource> sources, long start, int count) {
             DType type = sources.getFirst().dtype();
             List<Tensor> host = new ArrayList<>();

@@ -33,7 +33,8 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Carries out a merge plan, on the CPU or, where it is told so, its ranges on a CUDA device:
- * tensor by tensor, each in ranges that the threads share out. A range is merged into a buffer of its thread and written to its place; nothing larger than a range is ever held.
+ * tensor by tensor, each in ranges that the threads share out. A range is merged into a buffer of its thread and written to
+ * its place; nothing larger than a range is ever held.
  */
 public final class Merger implements AutoCloseable {
     private final MergePlan plan;

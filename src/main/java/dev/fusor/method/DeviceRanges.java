@@ -4,7 +4,10 @@ import dev.fusor.tensor.TensorSource;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** A merge whose ranges may be made on another device as well, to the same bits: all it reads of a range is that range of its inputs. */
+/**
+ * A merge whose ranges may be made on another device as well, to the same bits: all it reads of a range is that range of its
+ * inputs.
+ */
 public sealed interface DeviceRanges extends RangeMerge permits WeightedRanges, DisjointRanges {
     /** {@return the base model, or null for none} */
     TensorSource base();

@@ -5,7 +5,10 @@ import dev.fusor.reduce.Products;
 import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.TensorSource;
 
-/** What methods ask of whole tensors before ranges are merged; whoever carries a merge out may find it on another device, to the same bits. */
+/**
+ * What methods ask of whole tensors before ranges are merged; whoever carries a merge out may find it on another device, to
+ * the same bits.
+ */
 @FunctionalInterface
 public interface WholeTensors {
     /** {@return the device of what is found on the CPU} */

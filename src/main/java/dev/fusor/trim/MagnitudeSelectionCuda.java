@@ -21,8 +21,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  *
  * <p>A sample brackets the k-th magnitude; one pass over the tensors counts what lies above the bracket and gathers what lies
  * inside. Where the bracket missed or held more than an eighth of the elements, three passes of histograms find the key
- * instead, and one its ties. Gathered keys take a byte of device memory for each element, while it runs. It waits for the stream; it belongs to the thread that opened the
- * stream.
+ * instead, and one its ties. Gathered keys take a byte of device memory for each element, while it runs. It waits for the
+ * stream; it belongs to the thread that opened the stream.
  */
 public final class MagnitudeSelectionCuda {
     private static final int TILE = 1 << 15;
