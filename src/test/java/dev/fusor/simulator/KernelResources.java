@@ -1,6 +1,7 @@
 package dev.fusor.simulator;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -92,7 +93,22 @@ final class KernelResources {
         return Stream.of(Architecture.values()).filter(architecture -> architecture.number() >= target).toList();
     }
 
+    /** Assembles everything for every architecture, on all processors; what follows finds it done. */
+    static void assembleAll() throws IOException {
+        ptx().parallelStream().forEach(file -> {
+            try {
+                byte[] ptx = Files.readAllBytes(file);
+                for (Architecture architecture : architectures(ptx)) {
+                    Ptxas.assemble(ptx, architecture.target());
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+    }
+
     static List<String> table() throws IOException {
+        assembleAll();
         List<String> rows = new ArrayList<>(List.of(HEADER));
         for (Path file : ptx()) {
             byte[] ptx = Files.readAllBytes(file);

@@ -1,11 +1,14 @@
 package dev.fusor.simulator;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -38,9 +41,24 @@ final class Ptxas {
      */
     record Result(int status, String output, List<Resources> resources) {}
 
+    private record Assembly(ByteBuffer ptx, String architecture) {}
+
+    private static final Map<Assembly, Result> DONE = new ConcurrentHashMap<>();
+
     private Ptxas() {}
 
+    /** Assembles a text, once for each architecture. */
     static Result assemble(byte[] ptx, String architecture) throws IOException {
+        Assembly assembly = new Assembly(ByteBuffer.wrap(ptx), architecture);
+        Result done = DONE.get(assembly);
+        if (done == null) {
+            done = run(ptx, architecture);
+            DONE.put(assembly, done);
+        }
+        return done;
+    }
+
+    private static Result run(byte[] ptx, String architecture) throws IOException {
         Path source = Files.createTempFile("module", ".ptx");
         try {
             Files.write(source, ptx);
