@@ -10,6 +10,7 @@
 //   traffic   each input once, the output once, 16 bytes at a time where all addresses of a tile allow it and its first element's number is a
 //             multiple of 4, as random words come in fours. More models than slots: element by element, inputs twice
 #pragma once
+#include "keys.cuh"
 #include "philox.cuh"
 #include "tiles.cuh"
 
@@ -60,13 +61,12 @@ struct Operands {
     Format outFormat;
 };
 
-constexpr int kNaNKey = 0x7F800001;
 constexpr int kGroup = 4;  // neighbours whose votes are in registers at a time, and whose random words come together
 
 // The part of a vote that does not depend on the model's place: +0 for what is not kept. Ties count as one key more.
 __device__ inline float voteOf(const Voter& voter, Election election, float delta, bool tie, bool limitTie, bool drawn)
 {
-    const int key = min(__float_as_int(delta) & 0x7FFFFFFF, kNaNKey);
+    const int key = keyOf(delta);
     const bool kept = drawn && key + tie > voter.leastKey && !(key + limitTie > voter.limitKey);
     const float sparse = __fmul_rn(voter.factor, delta);
     return kept ? election == Election::UNWEIGHTED ? sparse : __fmul_rn(voter.weight, sparse) : 0.0f;

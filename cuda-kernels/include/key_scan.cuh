@@ -9,6 +9,7 @@
 //   launch    1-D, 256 threads; blocks take tiles in turn: any grid
 //   traffic   each input once, 16 bytes at a time where addresses allow it
 #pragma once
+#include "keys.cuh"
 #include "tiles.cuh"
 
 namespace key_scans {
@@ -17,10 +18,7 @@ constexpr int kThreads = 256;
 constexpr int kTile = 1 << 15;
 constexpr int kRoom = 4096;      // keys of a tile that wait in shared memory
 constexpr int kMostBins = 2048;
-constexpr int kNaNKey = 0x7F800001;
 constexpr unsigned kWarp = 0xFFFFFFFFu;
-
-__device__ inline int keyOf(float value) { return min(__float_as_int(value) & 0x7FFFFFFF, kNaNKey); }
 
 template <Format FORMAT>
 __device__ inline int keyAt(uint64_t x, uint64_t base, long long i)
