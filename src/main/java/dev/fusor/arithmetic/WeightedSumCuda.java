@@ -153,12 +153,7 @@ public final class WeightedSumCuda implements AutoCloseable {
     }
 
     private static void check(Tensor tensor, DType wanted, Item item) {
-        if (!CudaFormats.supports(tensor.dtype()) || tensor.dtype() != wanted || tensor.elements() != item.elements()) {
-            throw new IllegalArgumentException(
-                    "a weighted sum on a device takes inputs of one type and outputs of one, each one of %s, and of equal length; got %s where %s of %d elements was wanted"
-                            .formatted(CudaFormats.ALL, tensor, wanted, item.elements()));
-        }
-        CudaFormats.requirePlaced(tensor);
+        CudaFormats.require("a weighted sum", tensor, wanted, item.elements());
     }
 
     private static void writeAddresses(List<Item> items, MemorySegment table) {

@@ -122,13 +122,7 @@ public final class DisjointMergeCuda implements AutoCloseable {
     }
 
     private static void check(Tensor tensor, DType wanted, Item item) {
-        if (!CudaFormats.supports(tensor.dtype()) || tensor.dtype() != wanted
-                || tensor.elements() != item.out().elements()) {
-            throw new IllegalArgumentException(
-                    "a disjoint merge on a device takes inputs of one type and outputs of one, each one of %s, and of equal length; got %s where %s of %d elements was wanted"
-                            .formatted(CudaFormats.ALL, tensor, wanted, item.out().elements()));
-        }
-        CudaFormats.requirePlaced(tensor);
+        CudaFormats.require("a disjoint merge", tensor, wanted, item.out().elements());
     }
 
     private DisjointMergeCuda(CudaStream stream, Election election, boolean normalize, List<Item> items) {

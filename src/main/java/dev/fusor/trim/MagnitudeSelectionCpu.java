@@ -93,6 +93,21 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
         return rank > sample.length ? 0 : Keys.kthLargest(sample.clone(), sample.length, rank);
     }
 
+    /** Where the so-manyth element of a key is, which has to be there. */
+    static int placeOfTie(Tensor base, Tensor x, int key, long number) {
+        long wanted = number;
+        float[] delta = Scratch.mine().floats(0);
+        for (int from = 0;; from += Scratch.ELEMENTS) {
+            int n = (int) Math.min(Scratch.ELEMENTS, x.elements() - from);
+            TaskVector.load(base, x, from, delta, n);
+            for (int i = 0; i < n; i++) {
+                if (MagnitudeCut.keyOf(delta[i]) == key && --wanted == 0) {
+                    return from + i;
+                }
+            }
+        }
+    }
+
     private final class Search {
         private final TensorSource base;
         private final TensorSource x;
@@ -253,18 +268,7 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
             while (wanted > found.equal[t]) {
                 wanted -= found.equal[t++];
             }
-            Tensor b = tileOf(base, t);
-            Tensor tile = tileOf(x, t);
-            float[] delta = Scratch.mine().floats(0);
-            for (int from = 0;; from += Scratch.ELEMENTS) {
-                int n = (int) Math.min(Scratch.ELEMENTS, tile.elements() - from);
-                TaskVector.load(b, tile, from, delta, n);
-                for (int i = 0; i < n; i++) {
-                    if (MagnitudeCut.keyOf(delta[i]) == found.key && --wanted == 0) {
-                        return (long) t * TILE + from + i;
-                    }
-                }
-            }
+            return (long) t * TILE + placeOfTie(tileOf(base, t), tileOf(x, t), found.key, wanted);
         }
 
         private Tensor tileOf(TensorSource source, int tile) {

@@ -5,7 +5,6 @@ import dev.fusor.device.cuda.CudaKernel;
 import dev.fusor.device.cuda.CudaLaunch;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
-import dev.fusor.simd.Scratch;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.trim.MagnitudeSelection.Ties;
@@ -222,18 +221,9 @@ public final class MagnitudeSelectionCuda {
                 long from = (long) tile * TILE;
                 long count = Math.min(TILE, length - from);
                 Tensor b = base == null ? null : here(base.slice(from, count), arena);
-                Tensor delta = here(x.slice(from, count), arena);
+                Tensor tileOfX = here(x.slice(from, count), arena);
                 stream.synchronize();
-                float[] values = Scratch.mine().floats(0);
-                for (int start = 0;; start += Scratch.ELEMENTS) {
-                    int n = (int) Math.min(Scratch.ELEMENTS, count - start);
-                    TaskVector.load(b, delta, start, values, n);
-                    for (int i = 0; i < n; i++) {
-                        if (MagnitudeCut.keyOf(values[i]) == found.key && --wanted == 0) {
-                            return from + start + i;
-                        }
-                    }
-                }
+                return from + MagnitudeSelectionCpu.placeOfTie(b, tileOfX, found.key, wanted);
             }
         }
 

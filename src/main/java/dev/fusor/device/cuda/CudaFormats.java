@@ -57,4 +57,22 @@ public final class CudaFormats {
                             .formatted(tensor, tensor.data().address(), elementBytes));
         }
     }
+
+    /**
+     * Checks a tensor of an item of a launch.
+     *
+     * @param launch what it is, for the message
+     * @param tensor an input or an output
+     * @param wanted the type of all inputs, or of all outputs
+     * @param elements of every tensor of the item
+     * @throws IllegalArgumentException if it is of another type or length, or lies where {@link #requirePlaced} does not allow
+     */
+    public static void require(String launch, Tensor tensor, DType wanted, long elements) {
+        if (!supports(tensor.dtype()) || tensor.dtype() != wanted || tensor.elements() != elements) {
+            throw new IllegalArgumentException(
+                    "%s on a device takes inputs of one type and outputs of one, each one of %s, and of equal length; got %s where %s of %d elements was wanted"
+                            .formatted(launch, ALL, tensor, wanted, elements));
+        }
+        requirePlaced(tensor);
+    }
 }
