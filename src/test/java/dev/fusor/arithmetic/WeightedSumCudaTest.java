@@ -1,7 +1,6 @@
 package dev.fusor.arithmetic;
 
 import dev.fusor.arithmetic.WeightedSumCuda.Item;
-import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaLaunch;
 import dev.fusor.device.cuda.CudaMemory;
@@ -10,6 +9,7 @@ import dev.fusor.simulator.RequiresCuda;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.testing.CudaTensors;
 import dev.fusor.testing.Tensors;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -17,8 +17,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -33,45 +31,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 /** The kernels against the definition, bit for bit. */
 @RequiresCuda
-class WeightedSumCudaTest {
+class WeightedSumCudaTest extends CudaTensors {
     private static final List<DType> TYPES = List.of(DType.F32, DType.F16, DType.BF16, DType.F8_E4M3, DType.F8_E5M2);
-
-    private final List<CudaMemory> memories = new ArrayList<>();
-    private CudaDevice device;
-    private CudaStream stream;
-
-    @BeforeEach
-    void open() {
-        device = CudaDevice.open(0);
-        stream = CudaStream.open(device);
-    }
-
-    @AfterEach
-    void close() {
-        memories.forEach(CudaMemory::close);
-        stream.close();
-        device.close();
-    }
-
-    /** Device memory for a tensor, some elements past an aligned address. */
-    private Tensor there(DType type, long length, int shift) {
-        CudaMemory memory = CudaMemory.allocate(stream, type.byteSize(length + shift));
-        memories.add(memory);
-        return Tensor.of(memory.segment().asSlice(type.byteSize(shift)), type, Shape.of(length));
-    }
-
-    private Tensor there(Tensor host, int shift) {
-        Tensor tensor = there(host.dtype(), host.elements(), shift);
-        stream.upload(host.data(), tensor.data());
-        return tensor;
-    }
-
-    private Tensor back(Tensor tensor) {
-        Tensor host = Tensors.zeros(tensor.dtype(), tensor.elements());
-        stream.download(tensor.data(), host.data());
-        stream.synchronize();
-        return host;
-    }
 
     private static double[] weights(int count, int row) {
         return IntStream.range(0, count).mapToDouble(m -> (m % 2 == 0 ? 0.3 : -0.7) * (m + 1 + row)).toArray();

@@ -4,9 +4,7 @@ import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.consensus.DisjointMergeCuda.Item;
-import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaFormats;
-import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.drop.RandomDrop;
@@ -15,16 +13,14 @@ import dev.fusor.drop.ScaledDrop;
 import dev.fusor.simulator.RequiresCuda;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
-import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.testing.CudaTensors;
 import dev.fusor.testing.Tensors;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -35,43 +31,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 /** The kernels against the definition, bit for bit. */
 @RequiresCuda
-class DisjointMergeCudaTest {
-    private final List<CudaMemory> memories = new ArrayList<>();
-    private CudaDevice device;
-    private CudaStream stream;
-
-    @BeforeEach
-    void open() {
-        device = CudaDevice.open(0);
-        stream = CudaStream.open(device);
-    }
-
-    @AfterEach
-    void close() {
-        memories.forEach(CudaMemory::close);
-        stream.close();
-        device.close();
-    }
-
-    private Tensor there(DType type, long length, int shift) {
-        CudaMemory memory = CudaMemory.allocate(stream, type.byteSize(length + shift));
-        memories.add(memory);
-        return Tensor.of(memory.segment().asSlice(type.byteSize(shift)), type, Shape.of(length));
-    }
-
-    private Tensor there(Tensor host, int shift) {
-        Tensor tensor = there(host.dtype(), host.elements(), shift);
-        stream.upload(host.data(), tensor.data());
-        return tensor;
-    }
-
-    private Tensor back(Tensor tensor) {
-        Tensor host = Tensors.zeros(tensor.dtype(), tensor.elements());
-        stream.download(tensor.data(), host.data());
-        stream.synchronize();
-        return host;
-    }
-
+class DisjointMergeCudaTest extends CudaTensors {
     /** A cut at the key of some element, which ties as far as a third of the range. */
     private static MagnitudeCut cut(Tensor base, Tensor x, int element, long first) {
         float delta = (float) Elements.get(x, element) - (float) Elements.get(base, element);

@@ -1,6 +1,5 @@
 package dev.fusor.reduce;
 
-import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaLaunch;
 import dev.fusor.device.cuda.CudaMemory;
@@ -11,6 +10,7 @@ import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.testing.CudaTensors;
 import dev.fusor.testing.Tensors;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -19,8 +19,6 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.DoubleStream;
 import java.util.stream.LongStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -33,32 +31,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 /** The kernels against the definition, bit for bit. */
 @RequiresCuda
-class ReductionCudaTest {
-    private final List<CudaMemory> memories = new ArrayList<>();
-    private CudaDevice device;
-    private CudaStream stream;
-
-    @BeforeEach
-    void open() {
-        device = CudaDevice.open(0);
-        stream = CudaStream.open(device);
-    }
-
-    @AfterEach
-    void close() {
-        memories.forEach(CudaMemory::close);
-        stream.close();
-        device.close();
-    }
-
-    private Tensor there(Tensor host, int shift) {
-        CudaMemory memory = CudaMemory.allocate(stream, host.dtype().byteSize(host.elements() + shift));
-        memories.add(memory);
-        Tensor tensor = Tensor.of(memory.segment().asSlice(host.dtype().byteSize(shift)), host.dtype(), host.shape());
-        stream.upload(host.data(), tensor.data());
-        return tensor;
-    }
-
+class ReductionCudaTest extends CudaTensors {
     /** The bits of numbers of 8 bytes, those of every NaN the same. */
     private static long[] bits(double... numbers) {
         return DoubleStream.of(numbers).mapToLong(Double::doubleToLongBits).toArray();

@@ -1,22 +1,17 @@
 package dev.fusor.trim;
 
-import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaFormats;
-import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.simulator.RequiresCuda;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.testing.CudaTensors;
 import dev.fusor.testing.Tensors;
 import dev.fusor.trim.MagnitudeSelection.Ties;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.function.IntToDoubleFunction;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -27,32 +22,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 /** The kernels against the definition: sort by magnitude, equals by index, keep the first k. */
 @RequiresCuda
-class MagnitudeSelectionCudaTest {
-    private final List<CudaMemory> memories = new ArrayList<>();
-    private CudaDevice device;
-    private CudaStream stream;
-
-    @BeforeEach
-    void open() {
-        device = CudaDevice.open(0);
-        stream = CudaStream.open(device);
-    }
-
-    @AfterEach
-    void close() {
-        memories.forEach(CudaMemory::close);
-        stream.close();
-        device.close();
-    }
-
-    private Tensor there(Tensor host, int shift) {
-        CudaMemory memory = CudaMemory.allocate(stream, host.dtype().byteSize(host.elements() + shift));
-        memories.add(memory);
-        Tensor tensor = Tensor.of(memory.segment().asSlice(host.dtype().byteSize(shift)), host.dtype(), host.shape());
-        stream.upload(host.data(), tensor.data());
-        return tensor;
-    }
-
+class MagnitudeSelectionCudaTest extends CudaTensors {
     private void check(Tensor base, Tensor x, int shift, double... densities) {
         int length = (int) x.elements();
         int[] keys = new int[length];
