@@ -12,6 +12,7 @@ module dev.fusor {
     requires static org.snakeyaml.engine.v2;
     requires static info.picocli;
 
+    exports dev.fusor.align;
     exports dev.fusor.arithmetic;
     exports dev.fusor.assign;
     exports dev.fusor.checkpoint;
