@@ -47,7 +47,7 @@ class ArchitectureTest {
             .whereLayer("cli").mayNotBeAccessedByAnyLayer()
             .whereLayer("merge").mayOnlyBeAccessedByLayers("cli")
             .whereLayer("recipe").mayOnlyBeAccessedByLayers("merge", "cli")
-            .whereLayer("align").mayOnlyBeAccessedByLayers("merge", "cli")
+            .whereLayer("align").mayOnlyBeAccessedByLayers("recipe", "merge", "cli")
             .whereLayer("method").mayOnlyBeAccessedByLayers("recipe", "merge", "cli")
             .whereLayer("families").mayOnlyBeAccessedByLayers("method", "align", "merge", "cli")
             .whereLayer("device").mayOnlyBeAccessedByLayers("families", "method", "align", "merge", "cli")

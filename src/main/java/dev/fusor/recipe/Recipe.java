@@ -2,12 +2,6 @@ package dev.fusor.recipe;
 
 import dev.fusor.method.MergeMethod;
 import dev.fusor.tensor.DType;
-import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -53,21 +47,7 @@ public final class Recipe {
      * @throws RecipeException if it cannot be read, or is not a valid recipe
      */
     public static Recipe read(Path yaml) throws RecipeException {
-        String name = yaml.toString();
-        try {
-            if (Files.size(yaml) > YamlText.MOST_CHARACTERS) {
-                throw new RecipeException(name, "a recipe has at most %d bytes, got %d"
-                        .formatted(YamlText.MOST_CHARACTERS, Files.size(yaml)));
-            }
-            byte[] bytes = Files.readAllBytes(yaml);
-            return parse(StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString(), name);
-        } catch (NoSuchFileException e) {
-            throw new RecipeException(name, "there is no such file");
-        } catch (CharacterCodingException e) {
-            throw new RecipeException(name, "a recipe is UTF-8 text, and this file is not");
-        } catch (IOException e) {
-            throw new RecipeException(name, "cannot be read: " + e.getMessage());
-        }
+        return parse(YamlText.ofFile(yaml, RecipeReader.KIND), yaml.toString());
     }
 
     /**

@@ -3,7 +3,7 @@ package dev.fusor.recipe;
 import java.io.Serial;
 import java.util.OptionalInt;
 
-/** A recipe that cannot be read or planned: one clear sentence, with the place where it is known. */
+/** A recipe or permutation spec that cannot be read or does not fit its models: one clear sentence, with the place where it is known. */
 public final class RecipeException extends Exception {
     @Serial
     private static final long serialVersionUID = 1;
@@ -16,7 +16,7 @@ public final class RecipeException extends Exception {
     /**
      * A problem that belongs to no line.
      *
-     * @param sourceName the recipe's file name
+     * @param sourceName the file's name
      * @param problem what was wrong, wanted and got, and what to do
      */
     public RecipeException(String sourceName, String problem) {
@@ -31,7 +31,7 @@ public final class RecipeException extends Exception {
         this.column = column;
     }
 
-    /** {@return the line in the recipe, from 1, where it is known} */
+    /** {@return the line in the file, from 1, where it is known} */
     public OptionalInt line() {
         return line == 0 ? OptionalInt.empty() : OptionalInt.of(line);
     }

@@ -12,6 +12,8 @@ import java.util.Optional;
 
 /** Reads a recipe's document, top to bottom, and refuses whatever it does not know. */
 final class RecipeReader {
+    static final String KIND = "recipe";
+
     private static final List<String> KEYS = List.of("merge_method", "models", "slices", "base_model", "dtype",
             "out_dtype", "parameters", "tokenizer_source");
     private static final String COPIED = "Fusor copies the tokenizer files of the base model, or of the first model without one; ";
@@ -34,7 +36,7 @@ final class RecipeReader {
     private Optional<ModelReference> base = Optional.empty();
 
     Recipe read(String text, String sourceName) throws RecipeException {
-        Value document = YamlText.read(text, sourceName);
+        Value document = YamlText.read(text, sourceName, KIND);
         for (MergeMethod any : MergeMethods.all()) {
             for (Parameter parameter : any.parameters()) {
                 advice.put(parameter.name(), "it is a parameter; put it under 'parameters:'");
@@ -130,20 +132,10 @@ final class RecipeReader {
     private Source source(Value entry, Fields fields) throws RecipeException {
         ModelReference model = models.read(fields.require("model"));
         boolean sliced = entry.path().startsWith("slices");
-        Optional<LayerRange> range = sliced ? Optional.of(range(fields.require("layer_range"))) : Optional.empty();
+        Optional<LayerRange> range = sliced
+                ? Optional.of(LayerRange.read(fields.require("layer_range")))
+                : Optional.empty();
         return new Source(entry.place(), model, true, range, parameters.read(fields.get("parameters"), true));
-    }
-
-    private static LayerRange range(Value value) throws RecipeException {
-        List<Value> ends = value.list();
-        if (ends.size() != 2) {
-            throw value.problem("wanted two numbers, [first, end), got " + ends.size());
-        }
-        LayerRange range = new LayerRange(ends.get(0).integer(), ends.get(1).integer());
-        if (range.length() < 1) {
-            throw value.problem("the range %s holds no layer; the first is included, the end is not".formatted(range));
-        }
-        return range;
     }
 
     private void readBase(Optional<Value> value) throws RecipeException {

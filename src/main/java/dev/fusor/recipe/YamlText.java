@@ -1,5 +1,12 @@
 package dev.fusor.recipe;
 
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.Optional;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.api.lowlevel.Compose;
@@ -27,28 +34,51 @@ final class YamlText {
             .setMaxAliasesForCollections(MOST_ALIASES).build();
 
     private final String source;
+    /** What the text is, in a word. */
+    private final String kind;
     private int depth;
     private int aliases;
     private int documents;
 
-    private YamlText(String source) {
+    private YamlText(String source, String kind) {
         this.source = source;
+        this.kind = kind;
+    }
+
+    /** The text of a file. */
+    static String ofFile(Path file, String kind) throws RecipeException {
+        String name = file.toString();
+        try {
+            if (Files.size(file) > MOST_CHARACTERS) {
+                throw new RecipeException(name,
+                        "a %s has at most %d bytes, got %d".formatted(kind, MOST_CHARACTERS, Files.size(file)));
+            }
+            byte[] bytes = Files.readAllBytes(file);
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+        } catch (NoSuchFileException e) {
+            throw new RecipeException(name, "there is no such file");
+        } catch (CharacterCodingException e) {
+            throw new RecipeException(name, "a %s is UTF-8 text, and this file is not".formatted(kind));
+        } catch (IOException e) {
+            throw new RecipeException(name, "cannot be read: " + e.getMessage());
+        }
     }
 
     /** The document's root. */
-    static Value read(String text, String source) throws RecipeException {
+    static Value read(String text, String source, String kind) throws RecipeException {
         if (text.length() > MOST_CHARACTERS) {
             throw new RecipeException(source,
-                    "a recipe has at most %d characters, got %d".formatted(MOST_CHARACTERS, text.length()));
+                    "a %s has at most %d characters, got %d".formatted(kind, MOST_CHARACTERS, text.length()));
         }
         String plain = text.startsWith("\uFEFF") ? text.substring(1) : text;
         try {
-            YamlText scan = new YamlText(source);
+            YamlText scan = new YamlText(source, kind);
             for (Event event : new Parse(SETTINGS).parseString(plain)) {
                 scan.check(event);
             }
             Optional<Node> root = new Compose(SETTINGS).composeString(plain);
-            return new Value(source, root.orElseThrow(() -> new RecipeException(source, "the recipe is empty")), "");
+            return new Value(source,
+                    root.orElseThrow(() -> new RecipeException(source, "the %s is empty".formatted(kind))), "");
         } catch (MarkedYamlEngineException e) {
             String problem = "not valid YAML: " + oneLine(e.getProblem());
             throw e.getProblemMark().map(mark -> place(source, mark).problem(problem))
@@ -60,11 +90,14 @@ final class YamlText {
 
     private void check(Event event) throws RecipeException {
         switch (event.getEventId()) {
-            case DocumentStart -> check(++documents == 1, event, "a recipe is one YAML document, got a second one");
+            case DocumentStart ->
+                check(++documents == 1, event, "a %s is one YAML document, got a second one".formatted(kind));
             case Alias -> check(++aliases <= MOST_ALIASES, event, "more than %d aliases".formatted(MOST_ALIASES));
-            case Scalar -> check(((ScalarEvent) event).getTag().isEmpty(), event, "a recipe has no YAML tags (!)");
+            case Scalar ->
+                check(((ScalarEvent) event).getTag().isEmpty(), event, "a %s has no YAML tags (!)".formatted(kind));
             case MappingStart, SequenceStart -> {
-                check(((CollectionStartEvent) event).getTag().isEmpty(), event, "a recipe has no YAML tags (!)");
+                check(((CollectionStartEvent) event).getTag().isEmpty(), event,
+                        "a %s has no YAML tags (!)".formatted(kind));
                 check(++depth <= DEEPEST, event, "nested more than %d levels deep".formatted(DEEPEST));
             }
             case MappingEnd, SequenceEnd -> depth--;
