@@ -17,7 +17,7 @@ public class ReductionBenchmark extends BandwidthBenchmark {
 
     @Setup
     public void allocate() {
-        allocate(type, length, 1);
+        allocate(type, length, 5);
     }
 
     @Benchmark
@@ -42,5 +42,12 @@ public class ReductionBenchmark extends BandwidthBenchmark {
     public Products products(Traffic traffic) {
         traffic.bytes += 2 * out.data().byteSize();
         return Reduction.on(device).products(inputs.get(0), inputs.get(1));
+    }
+
+    /** Four models: a gradient, a base and four more are read. */
+    @Benchmark
+    public double[] taskVectorProducts(Traffic traffic) {
+        traffic.bytes += 6 * out.data().byteSize();
+        return Reduction.on(device).taskVectorProducts(inputs.get(0), inputs.get(1), inputs.subList(2, 6));
     }
 }

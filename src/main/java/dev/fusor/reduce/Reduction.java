@@ -2,6 +2,7 @@ package dev.fusor.reduce;
 
 import dev.fusor.device.CpuDevice;
 import dev.fusor.tensor.TensorSource;
+import java.util.List;
 
 /**
  * Sums over whole tensors in float64 by a fixed tree, so that the result does not depend on device, threads or ranges.
@@ -60,4 +61,19 @@ public sealed interface Reduction permits ReductionCpu {
      * @throws IllegalArgumentException if the lengths differ or a type is not arithmetic
      */
     Products products(TensorSource a, TensorSource b);
+
+    /**
+     * {@return for each model the dot product of a gradient with its task vector, in one read of everything}
+     *
+     * <p>Where {@code theta = base + sum of lambda_m (model_m - base)} and the gradient is that of a loss by theta, this is the
+     * gradient of the loss by each lambda: the adjoint of a weighted sum, one step of what AdaMerging (Yang et al. 2024, arXiv
+     * 2310.02575) and learned soups (Wortsman et al. 2022, arXiv 2203.05482) learn. An entry of a task vector is a difference
+     * rounded to float64.
+     *
+     * @param gradient of a loss by each element, any arithmetic type
+     * @param base any arithmetic type; null if models are summed without one, and are their own task vectors
+     * @param models any number, of any arithmetic types
+     * @throws IllegalArgumentException if the lengths differ or a type is not arithmetic
+     */
+    double[] taskVectorProducts(TensorSource gradient, TensorSource base, List<? extends TensorSource> models);
 }

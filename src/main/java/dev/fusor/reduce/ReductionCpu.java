@@ -7,6 +7,8 @@ import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
+import java.util.Arrays;
+import java.util.List;
 
 import static dev.fusor.simd.Scratch.ELEMENTS;
 
@@ -25,6 +27,16 @@ final class ReductionCpu implements Reduction {
         Kind(int sums) {
             this.sums = sums;
         }
+    }
+
+    /** Slices of what is summed. */
+    private interface Opening {
+        Blocks open(long from, long size);
+    }
+
+    /** Adds up to {@link Scratch#ELEMENTS} elements to the lanes of each sum, from a multiple of {@link #LANES} on. */
+    private interface Blocks {
+        void add(long at, int count, double[][] lanes);
     }
 
     ReductionCpu(CpuDevice device) {
@@ -70,60 +82,123 @@ final class ReductionCpu implements Reduction {
         }
     }
 
-    private double[] reduce(Kind kind, TensorSource a, TensorSource b) {
-        long length = a.elements();
-        double[][] sums = new double[kind.sums][Math.toIntExact((length + CHUNK - 1) / CHUNK)];
+    private static double[] reduce(CpuDevice device, int count, long length, Opening opening) {
+        double[][] sums = new double[count][Math.toIntExact((length + CHUNK - 1) / CHUNK)];
         long perTask = (long) CHUNK * CHUNKS_PER_TASK;
         device.run((length + perTask - 1) / perTask, task -> {
             long from = task * perTask;
-            long count = Math.min(perTask, length - from);
-            Tensor x = a.slice(from, count);
-            Tensor y = a == b ? x : b.slice(from, count);
-            for (long i = 0; i < count; i += CHUNK) {
-                double[][] lanes = chunk(kind, x, y, i, (int) Math.min(CHUNK, count - i));
-                for (int k = 0; k < kind.sums; k++) {
+            long size = Math.min(perTask, length - from);
+            Blocks blocks = opening.open(from, size);
+            for (long i = 0; i < size; i += CHUNK) {
+                double[][] lanes = chunk(blocks, count, i, Math.min(i + CHUNK, size));
+                for (int k = 0; k < count; k++) {
                     sums[k][(int) ((from + i) / CHUNK)] = fold(lanes[k]);
                 }
             }
         });
-        double[] roots = new double[kind.sums];
-        for (int k = 0; k < kind.sums; k++) {
+        double[] roots = new double[count];
+        for (int k = 0; k < count; k++) {
             roots[k] = root(sums[k]);
         }
         return roots;
     }
 
-    /** The lanes of one chunk, in buffers of the thread. */
-    private static double[][] chunk(Kind kind, Tensor x, Tensor y, long from, int count) {
-        Scratch scratch = Scratch.mine();
-        double[][] lanes = {scratch.doubles(0), scratch.doubles(1), scratch.doubles(2)};
-        for (double[] lane : lanes) {
-            for (int l = 0; l < LANES; l++) {
-                lane[l] = 0;
-            }
+    /** The lanes of one chunk, in the first buffers of the thread. */
+    private static double[][] chunk(Blocks blocks, int count, long from, long to) {
+        double[][] lanes = new double[count][];
+        for (int k = 0; k < count; k++) {
+            lanes[k] = Scratch.mine().doubles(k);
+            Arrays.fill(lanes[k], 0, LANES, 0);
         }
-        boolean wide = x.dtype() == DType.F64 || y.dtype() == DType.F64;
-        for (int i = 0; i < count; i += ELEMENTS) {
-            int n = Math.min(ELEMENTS, count - i);
-            if (wide) {
-                double[] a = scratch.doubles(3);
-                double[] b = x == y ? a : scratch.doubles(4);
-                Elements.load(x, from + i, a, n);
-                if (a != b) {
-                    Elements.load(y, from + i, b, n);
-                }
-                add(kind, a, b, n, lanes);
-            } else {
-                float[] a = scratch.floats(0);
-                float[] b = x == y ? a : scratch.floats(1);
-                Floats.load(x, from + i, a, n);
-                if (a != b) {
-                    Floats.load(y, from + i, b, n);
-                }
-                add(kind, a, b, n, lanes);
-            }
+        for (long i = from; i < to; i += ELEMENTS) {
+            blocks.add(i, (int) Math.min(ELEMENTS, to - i), lanes);
         }
         return lanes;
+    }
+
+    private double[] reduce(Kind kind, TensorSource a, TensorSource b) {
+        return reduce(device, kind.sums, a.elements(), (from, size) -> {
+            Tensor x = a.slice(from, size);
+            Tensor y = a == b ? x : b.slice(from, size);
+            return (at, count, lanes) -> add(kind, x, y, at, count, lanes);
+        });
+    }
+
+    private static void add(Kind kind, Tensor x, Tensor y, long at, int count, double[][] lanes) {
+        Scratch scratch = Scratch.mine();
+        if (x.dtype() == DType.F64 || y.dtype() == DType.F64) {
+            double[] a = scratch.doubles(kind.sums);
+            double[] b = x == y ? a : scratch.doubles(kind.sums + 1);
+            Elements.load(x, at, a, count);
+            if (a != b) {
+                Elements.load(y, at, b, count);
+            }
+            add(kind, a, b, count, lanes);
+        } else {
+            float[] a = scratch.floats(0);
+            float[] b = x == y ? a : scratch.floats(1);
+            Floats.load(x, at, a, count);
+            if (a != b) {
+                Floats.load(y, at, b, count);
+            }
+            add(kind, a, b, count, lanes);
+        }
+    }
+
+    @Override
+    public double[] taskVectorProducts(TensorSource gradient, TensorSource base,
+            List<? extends TensorSource> models) {
+        if (base != null) {
+            checkPair(gradient, base);
+        }
+        models.forEach(model -> checkPair(gradient, model));
+        return reduce(device, models.size(), gradient.elements(), (from, size) -> {
+            Tensor g = gradient.slice(from, size);
+            Tensor b = base == null ? null : base.slice(from, size);
+            List<Tensor> x = models.stream().map(model -> model.slice(from, size)).toList();
+            boolean wide = g.dtype() == DType.F64 || b != null && b.dtype() == DType.F64
+                    || x.stream().anyMatch(model -> model.dtype() == DType.F64);
+            return wide
+                    ? (at, count, lanes) -> addWide(g, b, x, at, count, lanes)
+                    : (at, count, lanes) -> addNarrow(g, b, x, at, count, lanes);
+        });
+    }
+
+    private static void addWide(Tensor gradient, Tensor base, List<Tensor> models, long at, int count,
+            double[][] lanes) {
+        double[] g = Scratch.mine().doubles(models.size());
+        double[] b = Scratch.mine().doubles(models.size() + 1);
+        double[] x = Scratch.mine().doubles(models.size() + 2);
+        Elements.load(gradient, at, g, count);
+        if (base != null) {
+            Elements.load(base, at, b, count);
+        }
+        for (int m = 0; m < models.size(); m++) {
+            Elements.load(models.get(m), at, x, count);
+            for (int i = 0; i < count; i++) {
+                double entry = base == null ? x[i] : x[i] - b[i];
+                lanes[m][i % LANES] = Math.fma(g[i], entry, lanes[m][i % LANES]);
+            }
+        }
+    }
+
+    private static void addNarrow(Tensor gradient, Tensor base, List<Tensor> models, long at, int count,
+            double[][] lanes) {
+        float[] g = Scratch.mine().floats(0);
+        float[] b = Scratch.mine().floats(1);
+        float[] x = Scratch.mine().floats(2);
+        Floats.load(gradient, at, g, count);
+        if (base != null) {
+            Floats.load(base, at, b, count);
+        }
+        for (int m = 0; m < models.size(); m++) {
+            Floats.load(models.get(m), at, x, count);
+            if (base == null) {
+                addProducts(g, x, count, lanes[m]);
+            } else {
+                addProducts(g, x, b, count, lanes[m]);
+            }
+        }
     }
 
     private static void add(Kind kind, double[] a, double[] b, int count, double[][] lanes) {
@@ -162,6 +237,18 @@ final class ReductionCpu implements Reduction {
         }
         for (int l = 0; i + l < count; l++) {
             lanes[l] = Math.fma((double) a[i + l], (double) b[i + l], lanes[l]);
+        }
+    }
+
+    private static void addProducts(float[] g, float[] x, float[] base, int count, double[] lanes) {
+        int i = 0;
+        for (; i + LANES <= count; i += LANES) {
+            for (int l = 0; l < LANES; l++) {
+                lanes[l] = Math.fma((double) g[i + l], (double) x[i + l] - (double) base[i + l], lanes[l]);
+            }
+        }
+        for (int l = 0; i + l < count; l++) {
+            lanes[l] = Math.fma((double) g[i + l], (double) x[i + l] - (double) base[i + l], lanes[l]);
         }
     }
 

@@ -15,6 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 class ReductionTest {
     private static final int[] LENGTHS = {0, 1, 15, 16, 63, 64, 65, 1023, 1024, 1025, 4095, 4096, 4097, 8192, 12_289,
@@ -38,6 +39,82 @@ class ReductionTest {
                 }
             }
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 8})
+    void taskVectorsAreFormedOnTheFly(int threads) {
+        try (CpuDevice device = CpuDevice.open(threads)) {
+            for (int length : LENGTHS) {
+                Tensor gradient = Tensors.random(DType.F32, length, 1, null, 1);
+                for (DType type : new DType[]{DType.F32, DType.BF16, DType.F64}) {
+                    Tensor base = Tensors.random(DType.BF16, length, 2, null, 1);
+                    List<Tensor> models = new ArrayList<>();
+                    List<Double> taskVectors = new ArrayList<>();
+                    List<Double> whole = new ArrayList<>();
+                    for (int m = 0; m < 5; m++) {
+                        Tensor model = Tensors.random(m == 3 ? DType.F16 : type, length, 10 + m, base, 0.1);
+                        models.add(model);
+                        Tensor difference = Tensors.zeros(DType.F64, length);
+                        for (int i = 0; i < length; i++) {
+                            Elements.set(difference, i, Elements.get(model, i) - Elements.get(base, i));
+                        }
+                        taskVectors.add(define(gradient, difference));
+                        whole.add(define(gradient, model));
+                    }
+                    String where = "%s, %d elements, seed %d".formatted(type, length, Tensors.SEED);
+                    assertThat(Reduction.on(device).taskVectorProducts(gradient, base, models)).as(where)
+                            .containsExactly(taskVectors.stream().mapToDouble(Double::doubleValue).toArray());
+                    assertThat(Reduction.on(device).taskVectorProducts(gradient, null, models)).as(where)
+                            .containsExactly(whole.stream().mapToDouble(Double::doubleValue).toArray());
+                }
+                assertThat(Reduction.on(device).taskVectorProducts(gradient, gradient, List.of())).isEmpty();
+            }
+        }
+    }
+
+    /** The loss is a sum of squares of theta, so its gradient is 2 theta, and that by lambda is known in closed form. */
+    @Test
+    void taskVectorProductsAreTheGradientOfALossByTheCoefficients() {
+        int length = 5000;
+        double[] lambda = {0.3, -0.2, 0.5};
+        Tensor base = Tensors.random(DType.F32, length, 1, null, 1);
+        List<Tensor> models = new ArrayList<>();
+        for (int m = 0; m < lambda.length; m++) {
+            models.add(Tensors.random(DType.F32, length, 2 + m, base, 0.5));
+        }
+        Tensor theta = Tensors.zeros(DType.F64, length);
+        Tensor gradient = Tensors.zeros(DType.F64, length);
+        for (int i = 0; i < length; i++) {
+            Elements.set(theta, i, theta(base, models, lambda, i));
+            Elements.set(gradient, i, 2 * Elements.get(theta, i));
+        }
+        try (CpuDevice device = CpuDevice.open(2)) {
+            double[] got = Reduction.on(device).taskVectorProducts(gradient, base, models);
+            for (int m = 0; m < lambda.length; m++) {
+                // A quadratic loss: its central difference is its derivative, whatever the step.
+                double[] up = lambda.clone();
+                double[] down = lambda.clone();
+                up[m] += 0.5;
+                down[m] -= 0.5;
+                double wanted = 0;
+                for (int i = 0; i < length; i++) {
+                    double high = theta(base, models, up, i);
+                    double low = theta(base, models, down, i);
+                    wanted += high * high - low * low;
+                }
+                assertThat(got[m]).as("lambda %d, seed %d", m, Tensors.SEED)
+                        .isCloseTo(wanted, withinPercentage(1e-7));
+            }
+        }
+    }
+
+    private static double theta(Tensor base, List<Tensor> models, double[] lambda, int i) {
+        double sum = Elements.get(base, i);
+        for (int m = 0; m < lambda.length; m++) {
+            sum += lambda[m] * (Elements.get(models.get(m), i) - Elements.get(base, i));
+        }
+        return sum;
     }
 
     @Test
@@ -68,6 +145,11 @@ class ReductionTest {
                     .hasMessage("a sum takes a tensor of an arithmetic type, got I64 [3]");
             assertThatThrownBy(() -> reduction.sum(Tensors.zeros(DType.BOOL, 3))).hasMessageContaining("BOOL [3]");
             assertThatThrownBy(() -> reduction.products(Tensors.zeros(DType.F32, 3), Tensors.zeros(DType.I8, 3)))
+                    .hasMessageContaining("F32 [3] and I8 [3]");
+            Tensor three = Tensors.zeros(DType.F32, 3);
+            assertThatThrownBy(() -> reduction.taskVectorProducts(three, Tensors.zeros(DType.F32, 4), List.of()))
+                    .hasMessageContaining("F32 [3] and F32 [4]");
+            assertThatThrownBy(() -> reduction.taskVectorProducts(three, null, List.of(Tensors.zeros(DType.I8, 3))))
                     .hasMessageContaining("F32 [3] and I8 [3]");
         }
     }
