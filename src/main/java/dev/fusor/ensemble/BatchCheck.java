@@ -102,15 +102,18 @@ final class BatchCheck {
                 && labels.shape().equals(Shape.of(batch.rows())), "labels are I32 or I64 [%d], got %s", batch.rows(),
                 labels);
         for (long row = 0; row < batch.rows(); row++) {
-            long label = labels.dtype() == DType.I32
-                    ? labels.data().get(INT, 4 * row)
-                    : labels.data().get(LONG, 8 * row);
+            long label = label(labels, row);
             require(label >= 0 && label < batch.classes(), "labels are classes, 0 to %d, got %d in row %d",
                     batch.classes() - 1, label, row);
         }
     }
 
-    private static void require(boolean holds, String message, Object... values) {
+    /** {@return the label of a row} */
+    static long label(Tensor labels, long row) {
+        return labels.dtype() == DType.I32 ? labels.data().get(INT, 4 * row) : labels.data().get(LONG, 8 * row);
+    }
+
+    static void require(boolean holds, String message, Object... values) {
         if (!holds) {
             throw new IllegalArgumentException(message.formatted(values));
         }

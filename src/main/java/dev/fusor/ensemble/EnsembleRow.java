@@ -30,9 +30,9 @@ final class EnsembleRow {
     /** Scratch buffers; conversions take number 0. */
     static final int LANE_SUMS = 1;
     static final int FIRST_MODEL = 2;
-    private static final int RESULT = FIRST_MODEL + GROUP;
-    private static final int LOGS = RESULT + 1;
-    private static final int FIRST_SCORE = LOGS + 1;
+    static final int RESULT = FIRST_MODEL + GROUP;
+    static final int LOGS = RESULT + 1;
+    static final int FIRST_SCORE = LOGS + 1;
 
     /** Below, logarithms are not taken of rounded sums. */
     private static final float TINY = 0x1p-100f;
@@ -41,7 +41,6 @@ final class EnsembleRow {
     private static final float SLACK = 1.0001f;
 
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED
             .withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -214,8 +213,7 @@ final class EnsembleRow {
     }
 
     private int label() {
-        MemorySegment labels = batch.labels().data();
-        return (int) (batch.labels().dtype() == DType.I32 ? labels.get(INT, 4 * row) : labels.get(LONG, 8 * row));
+        return (int) BatchCheck.label(batch.labels(), row);
     }
 
     private void probabilities() {
@@ -311,7 +309,7 @@ final class EnsembleRow {
         if (entropic) {
             MemorySegment lanes = Scratch.mine().buffer(LANE_SUMS);
             lanes.fill((byte) 0);
-            loops.surprises(p, logs, lanes, width(chunk));
+            loops.products(p, logs, 0, 0, lanes, width(chunk));
             entropies[chunk] = LaneSums.fold(lanes, 0);
         }
         if (logarithmic) {

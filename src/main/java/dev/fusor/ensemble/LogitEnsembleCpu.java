@@ -8,6 +8,7 @@ import java.lang.invoke.MethodHandles;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.LongConsumer;
 
 /** Rows shared out among threads, each combined by one. */
 final class LogitEnsembleCpu implements LogitEnsemble {
@@ -27,12 +28,17 @@ final class LogitEnsembleCpu implements LogitEnsemble {
         BatchCheck.check(mode, batch, outputs);
         Map<Output, Tensor> wanted = new EnumMap<>(Output.class);
         wanted.putAll(outputs);
+        eachRow(device, batch, forms -> new EnsembleRow(mode, batch, wanted, forms)::combine);
+    }
+
+    /** Hands every row to a worker that its thread made of the loops there are. */
+    static void eachRow(CpuDevice device, Batch batch, Function<Function<Form, LogitLoops>, LongConsumer> workers) {
         Function<Form, LogitLoops> forms = Specialised.available() ? TEMPLATE::of : LogitEnsemblePlain::new;
         long rows = Math.max(1, LOGITS_PER_TASK / batch.models().size() / batch.classes());
         device.run((batch.rows() + rows - 1) / rows, task -> {
-            EnsembleRow combiner = new EnsembleRow(mode, batch, wanted, forms);
+            LongConsumer worker = workers.apply(forms);
             for (long row = task * rows; row < Math.min((task + 1) * rows, batch.rows()); row++) {
-                combiner.combine(row);
+                worker.accept(row);
             }
         });
     }

@@ -139,13 +139,24 @@ final class LogitEnsembleLanes implements LogitLoops {
     }
 
     @Override
-    public void surprises(MemorySegment probabilities, MemorySegment logs, MemorySegment lanes, int count) {
+    public void scale(MemorySegment numbers, MemorySegment factors, int count) {
+        for (long i = 0; i < 4L * count; i += STEP) {
+            put(product(load(numbers, i), load(factors, i)), numbers, i);
+        }
+    }
+
+    @Override
+    public void products(MemorySegment weights, MemorySegment x, long at, float reference, MemorySegment lanes,
+            int count) {
         for (long i = 0; i < 4L * count; i += STEP) {
             long lane = i & LANE_BYTES - 1;
-            FloatVector p = load(probabilities, i);
-            FloatVector log = load(logs, i).blend(0f, p.compare(VectorOperators.EQ, 0f));
-            put(load(lanes, lane).add(p.mul(log)), lanes, lane);
+            FloatVector product = product(load(weights, i), load(x, at + i).sub(reference));
+            put(load(lanes, lane).add(product), lanes, lane);
         }
+    }
+
+    private static FloatVector product(FloatVector weight, FloatVector factor) {
+        return weight.mul(factor).blend(0f, weight.compare(VectorOperators.EQ, 0f));
     }
 
     private static FloatVector difference(FloatVector x, float max) {

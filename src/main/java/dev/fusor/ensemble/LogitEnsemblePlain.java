@@ -95,12 +95,21 @@ final class LogitEnsemblePlain implements LogitLoops {
     }
 
     @Override
-    public void surprises(MemorySegment probabilities, MemorySegment logs, MemorySegment lanes, int count) {
+    public void scale(MemorySegment numbers, MemorySegment factors, int count) {
+        for (long i = 0; i < 4L * count; i += 4) {
+            float number = numbers.get(FLOAT, i);
+            numbers.set(FLOAT, i, number == 0 ? 0f : number * factors.get(FLOAT, i));
+        }
+    }
+
+    @Override
+    public void products(MemorySegment weights, MemorySegment x, long at, float reference, MemorySegment lanes,
+            int count) {
         for (int i = 0; i < count; i++) {
             long lane = 4L * (i % LANES);
-            float p = probabilities.get(FLOAT, 4L * i);
-            float surprise = p == 0 ? 0f : p * logs.get(FLOAT, 4L * i);
-            lanes.set(FLOAT, lane, lanes.get(FLOAT, lane) + surprise);
+            float w = weights.get(FLOAT, 4L * i);
+            float product = w == 0 ? 0f : w * (x.get(FLOAT, at + 4L * i) - reference);
+            lanes.set(FLOAT, lane, lanes.get(FLOAT, lane) + product);
         }
     }
 

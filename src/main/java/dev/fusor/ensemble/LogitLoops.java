@@ -47,6 +47,9 @@ interface LogitLoops {
     /** Makes logarithms of probabilities. */
     void logs(MemorySegment probabilities, MemorySegment out, int count);
 
-    /** Adds P log(P) to the lanes. */
-    void surprises(MemorySegment probabilities, MemorySegment logs, MemorySegment lanes, int count);
+    /** Multiplies numbers by factors; 0 stays 0 whatever its factor. */
+    void scale(MemorySegment numbers, MemorySegment factors, int count);
+
+    /** Adds {@code weight * (x - reference)} to the lanes, 0 where the weight is 0. */
+    void products(MemorySegment weights, MemorySegment x, long at, float reference, MemorySegment lanes, int count);
 }

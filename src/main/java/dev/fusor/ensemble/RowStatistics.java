@@ -81,6 +81,11 @@ final class RowStatistics {
         return sum;
     }
 
+    /** {@return the mean of the differences to m: T / S} */
+    double meanDifference() {
+        return moment / sum;
+    }
+
     /** {@return the logarithm of S} */
     float logSum() {
         return FloatMath.log((float) sum);
@@ -93,6 +98,6 @@ final class RowStatistics {
 
     /** {@return the entropy, in nats} */
     float entropy() {
-        return logSum() - (float) (moment / sum);
+        return logSum() - (float) meanDifference();
     }
 }

@@ -11,6 +11,7 @@ final class Shares {
     private final float[] shares;
     private final int[] members;
     private int count;
+    private double sum;
 
     Shares(Batch batch) {
         this.batch = batch;
@@ -22,7 +23,7 @@ final class Shares {
 
     /** Turns to a row; {@return whether its weights make sense} */
     boolean turnTo(long row) {
-        double sum = 0;
+        sum = 0;
         boolean sound = true;
         for (int e = 0; e < weights.length; e++) {
             weights[e] = batch.models().get(e).weight();
@@ -44,6 +45,11 @@ final class Shares {
             }
         }
         return true;
+    }
+
+    /** {@return the sum of the weights of all models} */
+    double sum() {
+        return sum;
     }
 
     /** {@return how many models take part} */

@@ -14,7 +14,7 @@ import java.util.stream.IntStream;
 /** The Javadoc of {@link LogitEnsemble}, a row at a time and in whole arrays. */
 final class EnsembleDefinition {
     /** What a row of x gives. */
-    private record Sums(float m, double s, double t) {
+    record Sums(float m, double s, double t) {
         float logSum() {
             return FloatMath.log((float) s);
         }
@@ -39,15 +39,11 @@ final class EnsembleDefinition {
     EnsembleDefinition(Mode mode, Batch batch, long row) {
         int models = batch.models().size();
         int classes = batch.classes();
-        float[][] x = new float[models][classes];
+        float[][] x = new float[models][];
         Sums[] sums = new Sums[models];
         logSumExp = new float[models];
         for (int e = 0; e < models; e++) {
-            Model model = batch.models().get(e);
-            for (int c = 0; c < classes; c++) {
-                float z = (float) Elements.get(model.logits(), model.first() + row * model.stride() + c);
-                x[e][c] = has(model, c) ? z * (float) (1 / model.temperature()) : Float.NEGATIVE_INFINITY;
-            }
+            x[e] = x(batch.models().get(e), row, classes);
             sums[e] = sums(x[e]);
             logSumExp[e] = sums[e].logSumExp();
         }
@@ -91,11 +87,20 @@ final class EnsembleDefinition {
                 .mapToInt(Integer::intValue).toArray();
     }
 
-    private static boolean has(Model model, int c) {
+    static float[] x(Model model, long row, int classes) {
+        float[] x = new float[classes];
+        for (int c = 0; c < classes; c++) {
+            float z = (float) Elements.get(model.logits(), model.first() + row * model.stride() + c);
+            x[c] = has(model, c) ? z * (float) (1 / model.temperature()) : Float.NEGATIVE_INFINITY;
+        }
+        return x;
+    }
+
+    static boolean has(Model model, int c) {
         return model.present() == null || model.present().data().get(ValueLayout.JAVA_BYTE, c) != 0;
     }
 
-    private static float[] shares(Batch batch, long row) {
+    static float[] shares(Batch batch, long row) {
         int models = batch.models().size();
         double[] weights = new double[models];
         double sum = 0;
@@ -191,7 +196,7 @@ final class EnsembleDefinition {
         return d < -104 ? -104 : d;
     }
 
-    private static Sums sums(float[] x) {
+    static Sums sums(float[] x) {
         float m = Float.NEGATIVE_INFINITY;
         for (float value : x) {
             m = Math.max(m, value);
@@ -238,7 +243,7 @@ final class EnsembleDefinition {
         return paired(chunks);
     }
 
-    private static float folded(float[] lanes) {
+    static float folded(float[] lanes) {
         float[] left = lanes.clone();
         for (int half = 32; half > 0; half /= 2) {
             for (int lane = 0; lane < half; lane++) {
@@ -248,7 +253,7 @@ final class EnsembleDefinition {
         return left[0];
     }
 
-    private static double paired(List<Double> chunks) {
+    static double paired(List<Double> chunks) {
         List<Double> left = chunks;
         while (left.size() > 1) {
             List<Double> level = new ArrayList<>();
