@@ -21,6 +21,7 @@ module dev.fusor {
     exports dev.fusor.device.cuda;
     exports dev.fusor.drop;
     exports dev.fusor.ensemble;
+    exports dev.fusor.linalg;
     exports dev.fusor.merge;
     exports dev.fusor.method;
     exports dev.fusor.recipe;

@@ -96,6 +96,37 @@ public final class Elements {
     }
 
     /**
+     * Widens scattered elements to binary32; F64 is rounded to it.
+     *
+     * @param source of an arithmetic type
+     * @param base added to each offset
+     * @param offsets the flat index of each element, less {@code base}
+     * @param count how many
+     * @param values receives them
+     * @param at the index of the first of these
+     */
+    public static void gather(Tensor source, long base, long[] offsets, int count, float[] values, int at) {
+        MemorySegment data = source.data();
+        switch (source.dtype()) {
+            case F32 -> {
+                for (int i = 0; i < count; i++) {
+                    values[at + i] = data.get(FLOAT, 4 * (base + offsets[i]));
+                }
+            }
+            case BF16 -> {
+                for (int i = 0; i < count; i++) {
+                    values[at + i] = Float.intBitsToFloat(data.get(SHORT, 2 * (base + offsets[i])) << 16);
+                }
+            }
+            default -> {
+                for (int i = 0; i < count; i++) {
+                    values[at + i] = (float) get(source, base + offsets[i]);
+                }
+            }
+        }
+    }
+
+    /**
      * Widens elements to binary64.
      *
      * @param source of an arithmetic type
