@@ -1,0 +1,187 @@
+package dev.fusor.align;
+
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Shape;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * A tensor with its units in other places, gathered range by range as it is asked for. Bits are copied; nothing is computed.
+ */
+public final class PermutedTensor implements TensorSource {
+    private final Tensor from;
+    /** For each axis where each entry comes from, or null for an axis that stays. */
+    private final int[][] sources;
+    /** The last axis that does not stay. */
+    private final int last;
+    /** Elements of one entry of that axis. */
+    private final long run;
+    private final ThreadLocal<MemorySegment> buffer = ThreadLocal.withInitial(() -> MemorySegment.NULL);
+
+    private PermutedTensor(Tensor from, int[][] sources, int last) {
+        this.from = from;
+        this.sources = sources;
+        this.last = last;
+        long product = 1;
+        for (int axis = last + 1; axis < sources.length; axis++) {
+            product *= from.shape().extent(axis);
+        }
+        this.run = product;
+    }
+
+    /**
+     * {@return a tensor with its units in the places that permutations give them} The tensor itself where nothing moves.
+     *
+     * @param from any memory, of any type with whole bytes for each element
+     * @param occurrences of the tensor, from its spec
+     * @param permutations for each group that occurs
+     * @throws IllegalArgumentException if an occurrence does not fit the tensor, if a group has no permutation, or if elements
+     * to be moved are smaller than a byte
+     */
+    public static TensorSource of(Tensor from, List<Occurrence> occurrences, Permutations permutations) {
+        int[][] sources = new int[from.shape().rank()][];
+        int last = -1;
+        for (Occurrence occurrence : occurrences) {
+            int axis = occurrence.axis();
+            if (axis >= sources.length || occurrence.end() > from.shape().extent(axis)) {
+                throw new IllegalArgumentException("%s does not fit %s".formatted(occurrence, from));
+            }
+            if (sources[axis] == null) {
+                sources[axis] = stay(from, axis);
+            }
+            move(sources[axis], occurrence, permutations.of(occurrence.group()));
+            last = Math.max(last, axis);
+        }
+        if (last < 0) {
+            return from;
+        }
+        if (from.dtype().bits() % 8 != 0) {
+            throw new IllegalArgumentException("tensor '%s' %s: units of elements smaller than a byte cannot move"
+                    .formatted(occurrences.getFirst().tensor(), from));
+        }
+        return new PermutedTensor(from, sources, last);
+    }
+
+    private static int[] stay(Tensor from, int axis) {
+        int[] stay = new int[Math.toIntExact(from.shape().extent(axis))];
+        for (int i = 0; i < stay.length; i++) {
+            stay[i] = i;
+        }
+        return stay;
+    }
+
+    private static void move(int[] sources, Occurrence occurrence, int[] units) {
+        int block = (int) occurrence.block();
+        int start = (int) occurrence.start();
+        for (int place = 0; place < units.length; place++) {
+            for (int i = 0; i < block; i++) {
+                sources[start + place * block + i] = start + units[place] * block + i;
+            }
+        }
+    }
+
+    @Override
+    public DType dtype() {
+        return from.dtype();
+    }
+
+    @Override
+    public Shape shape() {
+        return from.shape();
+    }
+
+    @Override
+    public Tensor slice(long first, long count) {
+        long bytes = dtype().byteSize(count);
+        if (buffer.get().byteSize() < bytes) {
+            buffer.set(Arena.ofAuto().allocate(bytes, 64));
+        }
+        Tensor slice = Tensor.of(buffer.get().asSlice(0, bytes), dtype(), Shape.of(count));
+        copy(first, slice);
+        return slice;
+    }
+
+    /**
+     * Fills a tensor with a range of flat elements.
+     *
+     * @param first the first flat index, row-major
+     * @param out of this type, with as many elements as are wanted, and no part of the tensor that is permuted
+     * @throws IllegalArgumentException if it is of another type
+     * @throws IndexOutOfBoundsException if the range is not inside the tensor
+     */
+    public void copy(long first, Tensor out) {
+        if (out.dtype() != dtype()) {
+            throw new IllegalArgumentException("wanted a tensor of %s, got %s".formatted(dtype(), out));
+        }
+        Objects.checkFromIndexSize(first, out.elements(), elements());
+        long line = shape().extent(last) * run;
+        for (long done = 0; done < out.elements();) {
+            long within = (first + done) % line;
+            long count = Math.min(line - within, out.elements() - done);
+            copyLine(start((first + done) / line), within, count, out.data(), done);
+            done += count;
+        }
+    }
+
+    /** Where a line along the last axis starts in the tensor that is permuted. */
+    private long start(long line) {
+        long start = 0;
+        long stride = shape().extent(last) * run;
+        long rest = line;
+        for (int axis = last - 1; axis >= 0; axis--) {
+            long extent = shape().extent(axis);
+            int entry = (int) (rest % extent);
+            start += stride * (sources[axis] == null ? entry : sources[axis][entry]);
+            stride *= extent;
+            rest /= extent;
+        }
+        return start;
+    }
+
+    private void copyLine(long start, long within, long count, MemorySegment out, long at) {
+        int[] entries = sources[last];
+        MemorySegment in = from.data();
+        if (run > 1) {
+            long size = dtype().byteSize(1);
+            for (long done = 0; done < count;) {
+                long offset = (within + done) % run;
+                long length = Math.min(run - offset, count - done);
+                long source = start + entries[(int) ((within + done) / run)] * run + offset;
+                MemorySegment.copy(in, source * size, out, (at + done) * size, length * size);
+                done += length;
+            }
+            return;
+        }
+        int entry = (int) within;
+        switch (dtype().bits()) {
+            case 8 -> {
+                for (long i = 0; i < count; i++) {
+                    out.set(ValueLayout.JAVA_BYTE, at + i, in.get(ValueLayout.JAVA_BYTE, start + entries[entry++]));
+                }
+            }
+            case 16 -> {
+                for (long i = 0; i < count; i++) {
+                    out.set(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * (at + i),
+                            in.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * (start + entries[entry++])));
+                }
+            }
+            case 32 -> {
+                for (long i = 0; i < count; i++) {
+                    out.set(ValueLayout.JAVA_INT_UNALIGNED, 4 * (at + i),
+                            in.get(ValueLayout.JAVA_INT_UNALIGNED, 4 * (start + entries[entry++])));
+                }
+            }
+            default -> {
+                for (long i = 0; i < count; i++) {
+                    out.set(ValueLayout.JAVA_LONG_UNALIGNED, 8 * (at + i),
+                            in.get(ValueLayout.JAVA_LONG_UNALIGNED, 8 * (start + entries[entry++])));
+                }
+            }
+        }
+    }
+}
