@@ -20,7 +20,7 @@ class FloatMathTest {
     private static final int BINADE = 1 << 23;
     private static final int SIGN = 0x80000000;
 
-    private static final float[] EDGES = {0f, -0f, 1f, -1f, Float.MIN_VALUE, -Float.MIN_VALUE, Float.MIN_NORMAL,
+    static final float[] EDGES = {0f, -0f, 1f, -1f, Float.MIN_VALUE, -Float.MIN_VALUE, Float.MIN_NORMAL,
         Float.MAX_VALUE, -Float.MAX_VALUE, Float.NaN, Float.intBitsToFloat(0xFFC12345), Float.POSITIVE_INFINITY,
         Float.NEGATIVE_INFINITY, 88.72283f, 88.72284f, 89f, 90f, -87.33654f, -87.33655f, -103.97207f, -103.97208f,
         -104f, -105f, -1e30f, 0.6666666f, 0.6666667f, 1.3333333f, 1.3333334f};

@@ -6,10 +6,11 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 
 /** Kernels of the simulator, for tests of what is around kernels. */
-final class TestKernels {
+public final class TestKernels {
     private TestKernels() {}
 
-    static String ptx(String name) {
+    /** {@return the PTX of one} */
+    public static String ptx(String name) {
         try (InputStream in = TestKernels.class
                 .getResourceAsStream("/dev/fusor/simulator/kernels/" + name + ".sm_75.ptx")) {
             return new String(in.readAllBytes(), StandardCharsets.US_ASCII);
