@@ -24,4 +24,13 @@ public interface TensorSource {
      * @param count how many elements
      */
     Tensor slice(long from, long count);
+
+    /**
+     * {@return how many bytes are read for a range} Those of what it is computed from, for a tensor that is computed.
+     *
+     * @param count how many elements
+     */
+    default long bytesOf(long count) {
+        return dtype().byteSize(count);
+    }
 }

@@ -58,6 +58,11 @@ abstract sealed class ComputedSource implements TensorSource permits TaskVectorS
         return computed;
     }
 
+    @Override
+    public final long bytesOf(long count) {
+        return operands.stream().mapToLong(operand -> operand.bytesOf(count)).sum();
+    }
+
     private MemorySegment room(long count) {
         long bytes = DType.F32.byteSize(count);
         if (room.get().byteSize() < bytes) {

@@ -1,7 +1,10 @@
 package dev.fusor.trim;
 
-/** The k-th largest of magnitude keys in an array, by radix: three digits of 11, 11 and 9 bits from the top. */
+/** Magnitude keys in arrays. The k-th largest is found by radix: three digits of 11, 11 and 9 bits from the top. */
 final class Keys {
+    /** No key is larger; that of NaN is smaller. */
+    static final int LARGEST = Integer.MAX_VALUE - 1;
+
     private static final int[] SHIFTS = {20, 9, 0};
     private static final int[] BITS = {11, 11, 9};
 

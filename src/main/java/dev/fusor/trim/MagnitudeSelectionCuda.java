@@ -27,7 +27,10 @@ public final class MagnitudeSelectionCuda {
     private static final int TILE = 1 << 15;
     private static final int THREADS = 256;
     private static final int MOST_BINS_BITS = 11;
-    private static final int LARGEST_KEY = Integer.MAX_VALUE - 1;
+    private static final int SAMPLE_RUNS = 128;
+
+    /** Up to this many elements every key is gathered. */
+    private static final long SMALL = 1 << 16;
 
     private final CudaStream stream;
 
@@ -103,7 +106,7 @@ public final class MagnitudeSelectionCuda {
             this.k = k;
             this.length = x.elements();
             this.tiles = Math.toIntExact((length + TILE - 1) / TILE);
-            this.capacity = length / 8 + MagnitudeSelectionCpu.SMALL;
+            this.capacity = length / 8 + SMALL;
             long binBytes = (1L << MOST_BINS_BITS) * Long.BYTES;
             long tileBytes = tiles * (long) Integer.BYTES;
             long keyBytes = capacity * Integer.BYTES;
@@ -116,31 +119,31 @@ public final class MagnitudeSelectionCuda {
         }
 
         MagnitudeCut run(Ties ties) {
-            Found found = length <= MagnitudeSelectionCpu.SMALL ? search(0, LARGEST_KEY) : searchBracket();
+            Found found = length <= SMALL ? search(0, Keys.LARGEST) : searchBracket();
             return new MagnitudeCut(found.key, ties == Ties.ALL_TIES ? Long.MAX_VALUE : lastTie(found));
         }
 
         private Found searchBracket() {
             int[] sample = sample();
-            int likely = sampled(sample, MagnitudeSelectionCpu.LIKELY_DEVIATIONS);
-            if (likely == sampled(sample, -MagnitudeSelectionCpu.LIKELY_DEVIATIONS)) {
+            int likely = sampled(sample, MagnitudeSample.LIKELY);
+            if (likely == sampled(sample, -MagnitudeSample.LIKELY)) {
                 Found tied = search(likely, likely);
                 if (tied != null) {
                     return tied;
                 }
             }
-            Found found = search(sampled(sample, -MagnitudeSelectionCpu.SURE_DEVIATIONS),
-                    sampled(sample, MagnitudeSelectionCpu.SURE_DEVIATIONS));
+            Found found = search(sampled(sample, -MagnitudeSample.SURE),
+                    sampled(sample, MagnitudeSample.SURE));
             return found == null ? searchHistograms() : found;
         }
 
         private int sampled(int[] sample, double deviations) {
-            return MagnitudeSelectionCpu.sampled(sample, k, length, deviations);
+            return MagnitudeSample.kth(sample, k, length, deviations, 0);
         }
 
         private int[] sample() {
-            int runs = MagnitudeSelectionCpu.SAMPLE_RUNS;
-            int run = MagnitudeSelectionCpu.SAMPLE_RUN;
+            int runs = SAMPLE_RUNS;
+            int run = MagnitudeSample.RUN;
             try (CudaLaunch launch = kernel("sample_keys").prepare(8, 8, 8, 4, 4, 8)) {
                 onTensors(launch).grid(runs * run / THREADS).set(2, (length - run) / (runs - 1)).set(3, run)
                         .set(4, runs * run).set(5, keys).on(stream);

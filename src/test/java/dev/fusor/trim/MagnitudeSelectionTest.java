@@ -48,7 +48,7 @@ class MagnitudeSelectionTest {
             case "zeros" -> i -> i % 2 == 0 ? 0.0 : -0.0;
             case "blocks" -> i -> i / 700 % 2 == 0 ? i : 1e-6 * i;
             case "tail" -> i -> i < 299_000 ? 0 : i;
-            case "constant where it is sampled" -> i -> i % 2361 < 128 ? 1 : i;
+            case "constant where it is sampled" -> i -> i % (length / 73) < 128 ? 1 : i;
             default -> i -> 1 + i * 0x1p-23;
         };
         Tensor x = Tensors.zeros(DType.F32, length);
