@@ -26,15 +26,19 @@ final class StagingFolder {
     }
 
     static StagingFolder create(OutputFolder output) throws CheckpointException {
-        byte[] random = new byte[8];
-        RANDOM.nextBytes(random);
-        String name = ".%s.fusor-%s".formatted(output.path().getFileName(), HexFormat.of().formatHex(random));
-        Path path = output.path().resolveSibling(name);
+        Path path = hidden(output.path());
         try {
             return new StagingFolder(output, Files.createDirectory(path));
         } catch (IOException e) {
             throw WriteFailure.of(path, "the folder cannot be made", e);
         }
+    }
+
+    /** {@return a new hidden name beside another} */
+    static Path hidden(Path path) {
+        byte[] random = new byte[8];
+        RANDOM.nextBytes(random);
+        return path.resolveSibling(".%s.fusor-%s".formatted(path.getFileName(), HexFormat.of().formatHex(random)));
     }
 
     Path path() {
@@ -98,7 +102,7 @@ final class StagingFolder {
         return path.getFileSystem().supportedFileAttributeViews().contains("posix");
     }
 
-    private static void syncFolder(Path folder) throws IOException {
+    static void syncFolder(Path folder) throws IOException {
         // Windows cannot open a folder as a file, and makes names last by itself.
         if (isPosix(folder)) {
             sync(folder, StandardOpenOption.READ);
