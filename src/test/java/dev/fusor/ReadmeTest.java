@@ -68,6 +68,7 @@ class ReadmeTest {
     @Test
     void everyCommandHasItsLine() throws IOException {
         assertThat(Files.readString(README)).contains("\nfusor merge ", "\nfusor inspect ", "\nfusor diff ",
+                "\nfusor ensemble ",
                 "\nfusor doctor ", "\nfusor examples ");
     }
 

@@ -1,5 +1,6 @@
 package dev.fusor.cli;
 
+import dev.fusor.checkpoint.ArrayWriter;
 import dev.fusor.checkpoint.CheckpointWriter;
 import dev.fusor.checkpoint.CheckpointWriter.Spec;
 import dev.fusor.tensor.DType;
@@ -8,6 +9,8 @@ import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,9 +24,10 @@ import picocli.CommandLine.Parameters;
 
 /**
  * {@code fusor examples}: small checkpoints to try recipes on. A base model of normal size and spread, and fine-tuned ones
- * that differ from it as fine-tuned models do: little, and not everywhere. The same bytes each time.
+ * that differ from it as fine-tuned models do: little, and not everywhere. And logits of three models that are right more often
+ * than not, each sure of itself in its own measure. The same bytes each time.
  */
-@Command(name = "examples", mixinStandardHelpOptions = true, description = "Writes a small base model and three fine-tuned ones to try recipes on.")
+@Command(name = "examples", mixinStandardHelpOptions = true, description = "Writes a small base model and three fine-tuned ones to try recipes on, and logits to try ensembles on.")
 final class ExamplesCommand implements Callable<Integer> {
     private static final int LAYERS = 4;
     private static final int HIDDEN = 32;
@@ -32,6 +36,9 @@ final class ExamplesCommand implements Callable<Integer> {
     private static final double SPREAD = 0.02;
     private static final double TUNED_SPREAD = 2e-3;
     private static final double TUNED_SHARE = 0.6;
+    private static final int ROWS = 500;
+    private static final int CLASSES = 10;
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final List<String> FINE_TUNED = List.of("code", "maths", "prose");
 
     @Parameters(index = "0", paramLabel = "DIR", description = "The folder to write them into.")
@@ -62,8 +69,35 @@ final class ExamplesCommand implements Callable<Integer> {
                 write(FINE_TUNED.get(m), tuned(arena, base, new SplittableRandom(2 + m)),
                         m == 1 ? 40_000 : Long.MAX_VALUE);
             }
+            writeLogits(arena);
         }
         return 0;
+    }
+
+    private void writeLogits(Arena arena) throws IOException {
+        SplittableRandom random = new SplittableRandom(5);
+        Tensor labels = Tensor.allocate(arena, DType.I64, ROWS);
+        for (long row = 0; row < ROWS; row++) {
+            labels.data().setAtIndex(LONG, row, random.nextInt(CLASSES));
+        }
+        Files.createDirectories(folder.resolve("logits"));
+        writeArray("labels", labels);
+        for (int m = 0; m < FINE_TUNED.size(); m++) {
+            Tensor logits = Tensor.allocate(arena, DType.F32, ROWS, CLASSES);
+            for (long i = 0; i < logits.elements(); i++) {
+                boolean right = labels.data().getAtIndex(LONG, i / CLASSES) == i % CLASSES;
+                Elements.set(logits, i, (1 + m) * (bell(random) + (right ? 2 : 0)));
+            }
+            writeArray(FINE_TUNED.get(m), logits);
+        }
+    }
+
+    private void writeArray(String name, Tensor tensor) throws IOException {
+        try (ArrayWriter writer = ArrayWriter.create(folder.resolve("logits").resolve(name + ".npy"),
+                List.of(new Spec(name, tensor.dtype(), tensor.shape())), overwrite)) {
+            writer.write(name, tensor.data());
+            writer.commit();
+        }
     }
 
     private static List<Tensor> tuned(Arena arena, List<Tensor> base, SplittableRandom random) {

@@ -17,7 +17,7 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"merge", "inspect", "diff", "doctor", "examples"})
+    @ValueSource(strings = {"merge", "inspect", "diff", "ensemble", "doctor", "examples"})
     void everyCommandHelps(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 
