@@ -2,6 +2,7 @@ package dev.fusor.recipe;
 
 import dev.fusor.align.PermutationSpec;
 import dev.fusor.align.SpecException;
+import dev.fusor.align.SpecGenerator;
 import dev.fusor.align.SpecTemplate;
 import dev.fusor.align.SpecTemplate.Part;
 import dev.fusor.align.SpecTemplate.Range;
@@ -14,6 +15,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.SequencedMap;
+import java.util.function.Function;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * A permutation spec in YAML, read strictly; {@code docs/permutation-specs.md} describes the format.
@@ -21,6 +25,8 @@ import java.util.SequencedMap;
 public final class SpecFile {
     private static final String KIND = "permutation spec";
     private static final List<String> KEYS = List.of("ranges", "groups", "tensors");
+
+    private static final Pattern PLAIN = Pattern.compile("\\w[\\w./<>+-]*");
 
     private final String sourceName;
     /** Where each group and each tensor is written. */
@@ -59,14 +65,19 @@ public final class SpecFile {
     }
 
     /**
-     * {@return the spec of a checkpoint}
+     * {@return the spec of a checkpoint} Where its network is known, what that couples is checked as well.
      *
      * @param tensors the shape of each of its tensors
-     * @throws RecipeException if the spec does not fit them, with line and tensor
+     * @param configuration the whole numbers of its {@code config.json}, by name; empty where there is none
+     * @throws RecipeException if the spec does not fit them, with the tensor and, where one is at fault, the line
+     * @see SpecGenerator#check
      */
-    public PermutationSpec resolve(Map<String, Shape> tensors) throws RecipeException {
+    public PermutationSpec resolve(Map<String, Shape> tensors, Map<String, Long> configuration)
+            throws RecipeException {
         try {
-            return template.resolve(tensors);
+            PermutationSpec spec = template.resolve(tensors);
+            SpecGenerator.check(spec, configuration);
+            return spec;
         } catch (SpecException e) {
             throw problem(e);
         }
@@ -145,5 +156,43 @@ public final class SpecFile {
         Map.Entry<String, Value> only = fields.entrySet().iterator().next();
         Optional<String> group = Optional.of(only.getKey()).filter(name -> !name.equals("~"));
         return new Part(group, OptionalLong.of(only.getValue().integer()));
+    }
+
+    /**
+     * {@return a template as YAML, one line for each tensor} Reading it gives the template back.
+     *
+     * @param template any
+     */
+    public static String write(SpecTemplate template) {
+        StringBuilder yaml = new StringBuilder();
+        if (!template.ranges().isEmpty()) {
+            yaml.append("ranges:\n");
+            template.ranges().forEach((index, range) -> yaml.append("  %s: %s\n".formatted(plain(index), range)));
+        }
+        yaml.append(template.groups().isEmpty() ? "groups: {}\n" : "groups:\n");
+        template.groups().forEach((group, units) -> yaml.append("  %s: %d\n".formatted(plain(group), units)));
+        yaml.append(template.tensors().isEmpty() ? "tensors: {}\n" : "tensors:\n");
+        template.tensors().forEach((tensor, axes) -> yaml.append("  %s: %s\n".formatted(plain(tensor),
+                axes.isEmpty()
+                        ? "~"
+                        : list(axes, axis -> axis.size() == 1
+                                ? write(axis.getFirst())
+                                : list(axis, SpecFile::write)))));
+        return yaml.toString();
+    }
+
+    private static <T> String list(List<T> items, Function<T, String> write) {
+        return items.stream().map(write).collect(Collectors.joining(", ", "[", "]"));
+    }
+
+    private static String write(Part part) {
+        String group = part.group().map(SpecFile::plain).orElse("~");
+        return part.length().isEmpty() ? group : "{%s: %d}".formatted(group, part.length().getAsLong());
+    }
+
+    /** A name without quotes, if YAML takes it for text. */
+    private static String plain(String name) {
+        boolean safe = PLAIN.matcher(name).matches() && !name.equalsIgnoreCase("null");
+        return safe ? name : "'" + name.replace("'", "''") + "'";
     }
 }

@@ -128,7 +128,7 @@ class FunctionTest {
     private static Permutations moving(PermutationSpec spec, long seed) {
         Map<PermutationGroup, int[]> permutations = new LinkedHashMap<>();
         for (PermutationGroup group : spec.groups()) {
-            int[] units = PermutedTensorTest.random(List.of(group), seed + permutations.size()).of(group);
+            int[] units = PermutedSourceTest.random(List.of(group), seed + permutations.size()).of(group);
             int swapped = units[0];
             if (swapped == 0) {
                 units[0] = units[units.length - 1];

@@ -43,7 +43,7 @@ final class Networks {
         Weights permuted(PermutationSpec spec, Permutations permutations) {
             Map<String, Tensor> permuted = new LinkedHashMap<>();
             tensors.forEach((name, tensor) -> {
-                TensorSource source = PermutedTensor.of(tensor, spec.in(name), permutations);
+                TensorSource source = PermutedSource.of(tensor, spec.in(name), permutations);
                 permuted.put(name, Tensor.of(source.slice(0, source.elements()).data(), source.dtype(),
                         source.shape()));
             });

@@ -3,6 +3,10 @@ package dev.fusor.recipe;
 import dev.fusor.align.Occurrence;
 import dev.fusor.align.PermutationGroup;
 import dev.fusor.align.PermutationSpec;
+import dev.fusor.align.SpecException;
+import dev.fusor.align.SpecTemplate;
+import dev.fusor.align.SpecTemplate.Part;
+import dev.fusor.align.SpecTemplate.Range;
 import dev.fusor.tensor.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -10,6 +14,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.SequencedMap;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
@@ -52,7 +58,7 @@ class SpecFileTest {
     }
 
     private static PermutationSpec resolve(String yaml, Map<String, Shape> tensors) throws RecipeException {
-        return SpecFile.parse(yaml, "s.yml").resolve(tensors);
+        return SpecFile.parse(yaml, "s.yml").resolve(tensors, Map.of());
     }
 
     @Test
@@ -178,5 +184,47 @@ class SpecFileTest {
 
         assertThat(spec.of(channels)).containsExactly(new Occurrence("conv", 0, 0, channels, 1),
                 new Occurrence("fc", 1, 0, channels, 25));
+    }
+
+    @Test
+    void whatIsWrittenReadsBack() throws RecipeException, SpecException {
+        SequencedMap<String, Integer> groups = new LinkedHashMap<>(Map.of("null", 2));
+        SequencedMap<String, List<List<Part>>> tensors = new LinkedHashMap<>();
+        tensors.put("it's <i>: a name", List.of(List.of(Part.of("null")), List.of(Part.FIXED)));
+        tensors.put("# 0", List.of());
+        tensors.put("layer.<i>.qkv", List.of(List.of(Part.of("null"), Part.FIXED,
+                new Part(Optional.of("null"), OptionalLong.of(6)), new Part(Optional.empty(), OptionalLong.of(1)))));
+        SpecTemplate template = new SpecTemplate(new LinkedHashMap<>(Map.of("i", new Range(3, 5))), groups, tensors);
+        Map<String, Shape> shapes = Map.of("it's 3: a name", Shape.of(2, 1), "it's 4: a name", Shape.of(4, 0), "# 0",
+                Shape.of(), "layer.3.qkv", Shape.of(11), "layer.4.qkv", Shape.of(15));
+        PermutationSpec wanted = template.resolve(shapes);
+        PermutationSpec got = resolve(SpecFile.write(template), shapes);
+        PermutationGroup group = new PermutationGroup("null", 2);
+
+        assertThat(got.groups()).containsExactly(group).isEqualTo(wanted.groups());
+        assertThat(got.of(group)).hasSize(6).isEqualTo(wanted.of(group));
+        assertThat(SpecFile.write(template)).startsWith("ranges:\n  i: [3, 5]\ngroups:\n  'null': 2\ntensors:\n");
+    }
+
+    @Test
+    void aSpecWithoutGroupsReadsBack() throws RecipeException, SpecException {
+        SpecTemplate template = new SpecTemplate(new LinkedHashMap<>(), new LinkedHashMap<>(), new LinkedHashMap<>());
+
+        assertThat(resolve(SpecFile.write(template), Map.of()).groups()).isEmpty();
+    }
+
+    @Test
+    void aSpecOfAKnownNetworkIsClosed() {
+        Map<String, Shape> shapes = Map.of("h.0.attn.c_attn.weight", Shape.of(4, 12), "h.0.mlp.c_fc.weight",
+                Shape.of(4, 8));
+        RecipeException problem = catchThrowableOfType(RecipeException.class, () -> SpecFile.parse("""
+                groups: {stream: 4}
+                tensors:
+                  h.0.attn.c_attn.weight: [stream, ~]
+                  h.0.mlp.c_fc.weight: ~
+                """, "s.yml").resolve(shapes, Map.of("n_head", 2L)));
+
+        assertThat(problem).hasMessage(
+                "s.yml: tensor 'h.0.mlp.c_fc.weight', axis 0, is permuted by no group, wanted 'stream' as axis 0 of 'h.0.attn.c_attn.weight' is: in a GPT-2-like decoder, 'stream' permutes both or neither");
     }
 }

@@ -13,7 +13,7 @@ import java.util.Objects;
 /**
  * A tensor with its units in other places, gathered range by range as it is asked for. Bits are copied; nothing is computed.
  */
-public final class PermutedTensor implements TensorSource {
+public final class PermutedSource implements TensorSource {
     private final Tensor from;
     /** For each axis where each entry comes from, or null for an axis that stays. */
     private final int[][] sources;
@@ -23,7 +23,7 @@ public final class PermutedTensor implements TensorSource {
     private final long run;
     private final ThreadLocal<MemorySegment> buffer = ThreadLocal.withInitial(() -> MemorySegment.NULL);
 
-    private PermutedTensor(Tensor from, int[][] sources, int last) {
+    private PermutedSource(Tensor from, int[][] sources, int last) {
         this.from = from;
         this.sources = sources;
         this.last = last;
@@ -64,7 +64,7 @@ public final class PermutedTensor implements TensorSource {
             throw new IllegalArgumentException("tensor '%s' %s: units of elements smaller than a byte cannot move"
                     .formatted(occurrences.getFirst().tensor(), from));
         }
-        return new PermutedTensor(from, sources, last);
+        return new PermutedSource(from, sources, last);
     }
 
     private static int[] stay(Tensor from, int axis) {

@@ -22,7 +22,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-class PermutedTensorTest {
+class PermutedSourceTest {
     private static final PermutationGroup FIVE = new PermutationGroup("five", 5);
     private static final PermutationGroup TWO = new PermutationGroup("two", 2);
 
@@ -83,7 +83,7 @@ class PermutedTensorTest {
         Permutations permutations = random(List.of(FIVE, TWO), Tensors.SEED);
         Tensor in = anyBits(type, shape);
         byte[] before = Tensors.bytes(in);
-        byte[] whole = Tensors.bytes(PermutedTensor.of(in, occurrences, permutations).slice(0, shape.elements()));
+        byte[] whole = Tensors.bytes(PermutedSource.of(in, occurrences, permutations).slice(0, shape.elements()));
         int size = type.bits() / 8;
         for (long element = 0; element < shape.elements(); element++) {
             assertThat(element(whole, element, size)).as("element %d of %s %s, seed %d", element, type, shape,
@@ -105,7 +105,7 @@ class PermutedTensorTest {
     void anyRangeIsThatOfTheWhole() {
         Permutations permutations = random(List.of(FIVE, TWO), Tensors.SEED);
         for (List<Occurrence> occurrences : List.of(OCCURRENCES, OCCURRENCES.subList(0, 3))) {
-            TensorSource permuted = PermutedTensor.of(anyBits(DType.F16, SHAPE), occurrences, permutations);
+            TensorSource permuted = PermutedSource.of(anyBits(DType.F16, SHAPE), occurrences, permutations);
             byte[] whole = Tensors.bytes(permuted.slice(0, SHAPE.elements()));
             SplittableRandom random = new SplittableRandom(Tensors.SEED);
             for (int i = 0; i < 500; i++) {
@@ -121,9 +121,9 @@ class PermutedTensorTest {
     void theInversePutsEverythingBack() {
         Permutations permutations = random(List.of(FIVE, TWO), Tensors.SEED);
         Tensor in = anyBits(DType.BF16, SHAPE);
-        Tensor there = Tensor.of(PermutedTensor.of(in, OCCURRENCES, permutations).slice(0, SHAPE.elements()).data(),
+        Tensor there = Tensor.of(PermutedSource.of(in, OCCURRENCES, permutations).slice(0, SHAPE.elements()).data(),
                 DType.BF16, SHAPE);
-        Tensor back = PermutedTensor.of(there, OCCURRENCES, permutations.inverse()).slice(0, SHAPE.elements());
+        Tensor back = PermutedSource.of(there, OCCURRENCES, permutations.inverse()).slice(0, SHAPE.elements());
 
         assertThat(Tensors.bytes(there)).isNotEqualTo(Tensors.bytes(in));
         assertThat(Tensors.bytes(back)).isEqualTo(Tensors.bytes(in));
@@ -133,7 +133,7 @@ class PermutedTensorTest {
     void aTensorWithoutUnitsIsItself() {
         Tensor packed = Tensors.anyBits(DType.F4, 8, 2);
 
-        assertThat(PermutedTensor.of(packed, List.of(), Permutations.identity(List.of()))).isSameAs(packed);
+        assertThat(PermutedSource.of(packed, List.of(), Permutations.identity(List.of()))).isSameAs(packed);
     }
 
     @Test
@@ -142,19 +142,19 @@ class PermutedTensorTest {
         Occurrence rows = OCCURRENCES.get(1);
         Permutations identity = Permutations.identity(List.of(FIVE, TWO));
 
-        assertThatIllegalArgumentException().isThrownBy(() -> PermutedTensor.of(five, OCCURRENCES, identity))
+        assertThatIllegalArgumentException().isThrownBy(() -> PermutedSource.of(five, OCCURRENCES, identity))
                 .withMessageContaining("does not fit F32 [5]");
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> PermutedTensor.of(Tensors.zeros(DType.F32, 4), List.of(rows), identity));
+                .isThrownBy(() -> PermutedSource.of(Tensors.zeros(DType.F32, 4), List.of(rows), identity));
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> PermutedTensor.of(five, List.of(rows), Permutations.identity(List.of(TWO))))
+                .isThrownBy(() -> PermutedSource.of(five, List.of(rows), Permutations.identity(List.of(TWO))))
                 .withMessageContaining("no permutation for");
         assertThatIllegalArgumentException()
                 .isThrownBy(
-                        () -> PermutedTensor.of(Tensors.zeros(DType.F4, 2), List.of(new Occurrence("t", 0, 0, TWO, 1)),
+                        () -> PermutedSource.of(Tensors.zeros(DType.F4, 2), List.of(new Occurrence("t", 0, 0, TWO, 1)),
                                 identity))
                 .withMessage("tensor 't' F4 [2]: units of elements smaller than a byte cannot move");
-        PermutedTensor permuted = (PermutedTensor) PermutedTensor.of(five, List.of(rows), identity);
+        PermutedSource permuted = (PermutedSource) PermutedSource.of(five, List.of(rows), identity);
         assertThatIllegalArgumentException().isThrownBy(() -> permuted.copy(0, Tensors.zeros(DType.F16, 5)))
                 .withMessage("wanted a tensor of F32, got F16 [5]");
         assertThatExceptionOfType(IndexOutOfBoundsException.class)
