@@ -75,6 +75,19 @@ public final class Permutations {
         return units.clone();
     }
 
+    /**
+     * {@return these permutations with that of one group replaced}
+     *
+     * @param group the group
+     * @param units the number of the unit that takes each place; copied
+     * @throws IllegalArgumentException if it does not hold every unit of the group once
+     */
+    public Permutations with(PermutationGroup group, int[] units) {
+        Map<PermutationGroup, int[]> replaced = new LinkedHashMap<>(permutations);
+        replaced.put(group, units);
+        return new Permutations(replaced);
+    }
+
     /** {@return the permutations that undo these} */
     public Permutations inverse() {
         Map<PermutationGroup, int[]> inverses = new LinkedHashMap<>();

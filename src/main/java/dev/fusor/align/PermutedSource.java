@@ -44,18 +44,10 @@ public final class PermutedSource implements TensorSource {
      * to be moved are smaller than a byte
      */
     public static TensorSource of(Tensor from, List<Occurrence> occurrences, Permutations permutations) {
-        int[][] sources = new int[from.shape().rank()][];
-        int last = -1;
-        for (Occurrence occurrence : occurrences) {
-            int axis = occurrence.axis();
-            if (axis >= sources.length || occurrence.end() > from.shape().extent(axis)) {
-                throw new IllegalArgumentException("%s does not fit %s".formatted(occurrence, from));
-            }
-            if (sources[axis] == null) {
-                sources[axis] = stay(from, axis);
-            }
-            move(sources[axis], occurrence, permutations.of(occurrence.group()));
-            last = Math.max(last, axis);
+        int[][] sources = sources(from, occurrences, permutations);
+        int last = sources.length - 1;
+        while (last >= 0 && sources[last] == null) {
+            last--;
         }
         if (last < 0) {
             return from;
@@ -65,6 +57,22 @@ public final class PermutedSource implements TensorSource {
                     .formatted(occurrences.getFirst().tensor(), from));
         }
         return new PermutedSource(from, sources, last);
+    }
+
+    /** {@return for each axis where each entry comes from, or null for an axis that stays} */
+    static int[][] sources(Tensor from, List<Occurrence> occurrences, Permutations permutations) {
+        int[][] sources = new int[from.shape().rank()][];
+        for (Occurrence occurrence : occurrences) {
+            int axis = occurrence.axis();
+            if (axis >= sources.length || occurrence.end() > from.shape().extent(axis)) {
+                throw new IllegalArgumentException("%s does not fit %s".formatted(occurrence, from));
+            }
+            if (sources[axis] == null) {
+                sources[axis] = stay(from, axis);
+            }
+            move(sources[axis], occurrence, permutations.of(occurrence.group()));
+        }
+        return sources;
     }
 
     private static int[] stay(Tensor from, int axis) {

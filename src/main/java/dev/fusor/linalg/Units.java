@@ -13,7 +13,7 @@ import dev.fusor.tensor.Tensor;
  * @param count how many units there are
  * @param block entries of one unit
  */
-public record Units(PermutedTensor source, int axis, long start, int count, long block) {
+public record Units(PermutedView source, int axis, long start, int count, long block) {
     /**
      * Checks that the units lie in their tensor.
      *
@@ -39,7 +39,7 @@ public record Units(PermutedTensor source, int axis, long start, int count, long
      * @param axis the axis
      */
     public static Units along(Tensor tensor, int axis) {
-        return new Units(PermutedTensor.of(tensor), axis, 0, Math.toIntExact(tensor.shape().extent(axis)), 1);
+        return new Units(PermutedView.of(tensor), axis, 0, Math.toIntExact(tensor.shape().extent(axis)), 1);
     }
 
     /** {@return the elements of one unit} */

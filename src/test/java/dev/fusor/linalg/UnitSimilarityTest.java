@@ -55,8 +55,8 @@ class UnitSimilarityTest {
             for (int block = 1; block <= 3; block++) {
                 for (int start : new int[]{0, 1}) {
                     int count = (extent - start) / block;
-                    assertDefined(new Units(PermutedTensor.of(a), axis, start, count, block),
-                            new Units(PermutedTensor.of(b), axis, start, count, block), 2,
+                    assertDefined(new Units(PermutedView.of(a), axis, start, count, block),
+                            new Units(PermutedView.of(b), axis, start, count, block), 2,
                             "axis %d, block %d, start %d".formatted(axis, block, start));
                 }
             }
@@ -74,7 +74,7 @@ class UnitSimilarityTest {
                     orders[other] = other == axis ? null : shuffled((int) b.shape().extent(other));
                 }
                 int count = (int) a.shape().extent(axis);
-                assertEqual(Units.along(a, axis), new Units(PermutedTensor.of(b, orders), axis, 0, count, 1),
+                assertEqual(Units.along(a, axis), new Units(PermutedView.of(b, orders), axis, 0, count, 1),
                         Units.along(permuted(b, orders), axis), 2, type + ", axis " + axis);
             }
         }
@@ -117,19 +117,19 @@ class UnitSimilarityTest {
     void wrongUnitsAreNamed() {
         Tensor a = shaped(Tensors.zeros(DType.F32, 6), 2, 3);
         Tensor integers = shaped(Tensors.zeros(DType.I32, 6), 2, 3);
-        PermutedTensor plain = PermutedTensor.of(a);
+        PermutedView plain = PermutedView.of(a);
         assertThatThrownBy(() -> new Units(plain, 2, 0, 1, 1)).isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("1 units of 1 entries each from entry 0 of axis 2 do not lie in F32 [2, 3]");
         assertThatThrownBy(() -> new Units(plain, 1, 1, 3, 1)).hasMessageContaining("3 units of 1 entries");
         assertThatThrownBy(() -> new Units(plain, 1, 0, 2, 2)).hasMessageContaining("2 units of 2 entries");
         assertThatThrownBy(() -> new Units(plain, 1, 0, 2, Long.MAX_VALUE)).hasMessageContaining("2 units of");
-        assertThatThrownBy(() -> new Units(PermutedTensor.of(a, null, new int[]{2, 0, 1}), 1, 0, 3, 1))
+        assertThatThrownBy(() -> new Units(PermutedView.of(a, null, new int[]{2, 0, 1}), 1, 0, 3, 1))
                 .hasMessage("units lie along axis 1 of F32 [2, 3], which therefore is not permuted");
-        assertThatThrownBy(() -> PermutedTensor.of(a, new int[]{0, 1})).isInstanceOf(IllegalArgumentException.class)
+        assertThatThrownBy(() -> PermutedView.of(a, new int[]{0, 1})).isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("F32 [2, 3] takes 2 orders, one for each axis, got 1");
-        assertThatThrownBy(() -> PermutedTensor.of(a, null, new int[]{0, 1}))
+        assertThatThrownBy(() -> PermutedView.of(a, null, new int[]{0, 1}))
                 .hasMessage("axis 1 of F32 [2, 3] takes an order of its extent, got 2 entries");
-        assertThatThrownBy(() -> PermutedTensor.of(a, null, new int[]{0, 1, 1}))
+        assertThatThrownBy(() -> PermutedView.of(a, null, new int[]{0, 1, 1}))
                 .hasMessage("an order of axis 1 of F32 [2, 3] holds each of its entries once, got 1 at 2");
         try (CpuDevice device = CpuDevice.open(2); Arena mine = Arena.ofConfined()) {
             UnitSimilarity similarity = UnitSimilarity.on(device);

@@ -7,12 +7,12 @@ import dev.fusor.tensor.Tensor;
  * A tensor whose axes are read in another order: entry {@code i} of an axis is entry {@code order[i]} of the same axis of the
  * tensor. Nothing is moved.
  */
-public final class PermutedTensor {
+public final class PermutedView {
     private final Tensor tensor;
     private final int[][] orders;
     private final long[] strides;
 
-    private PermutedTensor(Tensor tensor, int[][] orders) {
+    private PermutedView(Tensor tensor, int[][] orders) {
         this.tensor = tensor;
         this.orders = orders;
         this.strides = new long[orders.length];
@@ -28,8 +28,8 @@ public final class PermutedTensor {
      *
      * @param tensor any
      */
-    public static PermutedTensor of(Tensor tensor) {
-        return new PermutedTensor(tensor, new int[tensor.shape().rank()][]);
+    public static PermutedView of(Tensor tensor) {
+        return new PermutedView(tensor, new int[tensor.shape().rank()][]);
     }
 
     /**
@@ -39,7 +39,7 @@ public final class PermutedTensor {
      * @param orders one for each axis, each entry once; null leaves an axis as it is
      * @throws IllegalArgumentException if there are more or fewer than axes, or if one is not a permutation of its axis
      */
-    public static PermutedTensor of(Tensor tensor, int[]... orders) {
+    public static PermutedView of(Tensor tensor, int[]... orders) {
         Shape shape = tensor.shape();
         if (orders.length != shape.rank()) {
             throw new IllegalArgumentException(
@@ -52,7 +52,7 @@ public final class PermutedTensor {
                 check(tensor, axis, copies[axis]);
             }
         }
-        return new PermutedTensor(tensor, copies);
+        return new PermutedView(tensor, copies);
     }
 
     private static void check(Tensor tensor, int axis, int[] order) {

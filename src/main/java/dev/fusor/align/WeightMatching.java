@@ -1,0 +1,224 @@
+package dev.fusor.align;
+
+import dev.fusor.assign.LinearAssignment;
+import dev.fusor.device.CpuDevice;
+import dev.fusor.linalg.PermutedView;
+import dev.fusor.linalg.UnitSimilarity;
+import dev.fusor.linalg.Units;
+import dev.fusor.reduce.Products;
+import dev.fusor.reduce.Reduction;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/**
+ * Brings the units of one model to those of another by their weights (Git Re-Basin, Ainsworth, Hayase and Srinivasa 2023,
+ * <a href="https://arxiv.org/abs/2209.04836">arXiv:2209.04836</a>, section 3.2): permutations that make the sum of the products
+ * of corresponding weights large, over all tensors in which a group occurs.
+ *
+ * <p>One group after the other is matched while the rest stay: the similarities of its units, in all tensors it occurs in, are
+ * added up ({@link UnitSimilarity}, float32) and assigned ({@link LinearAssignment}). What the assignment finds is taken if it
+ * raises the objective, summed in float64, by more than the tolerance. A sweep matches every group once, in an order shuffled
+ * by {@link Random} of the seed; sweeps end when one of them changes nothing. The result does not depend on threads, on
+ * vectors or on the machine.
+ *
+ * <p>A step finds the best permutation given the others, but for a group that occurs on two axes of one tensor (recurrent
+ * weights): there the objective is quadratic, and the similarities are taken with one axis as it is.
+ */
+public final class WeightMatching {
+    private final CpuDevice device;
+
+    private WeightMatching(CpuDevice device) {
+        this.device = device;
+    }
+
+    /**
+     * How matching is done.
+     *
+     * @param seed of the order of groups
+     * @param tolerance the least gain, as a share of the product of the models' norms, that is taken
+     * @param maxSweeps 0 or more
+     */
+    public record Options(long seed, double tolerance, int maxSweeps) {
+        /** Seed 0, a tolerance of 1e-9, up to 100 sweeps. */
+        public static final Options DEFAULT = new Options(0, 1e-9, 100);
+
+        /**
+         * Options.
+         *
+         * @throws IllegalArgumentException if the tolerance is negative or NaN, or the number of sweeps negative
+         */
+        public Options {
+            if (!(tolerance >= 0) || maxSweeps < 0) {
+                throw new IllegalArgumentException(
+                        "weight matching takes a tolerance and a number of sweeps from 0, got %s and %d"
+                                .formatted(tolerance, maxSweeps));
+            }
+        }
+    }
+
+    /**
+     * {@return weight matching on a device}
+     *
+     * @param device runs it
+     */
+    public static WeightMatching on(CpuDevice device) {
+        return new WeightMatching(device);
+    }
+
+    /**
+     * {@return permutations of the second model}
+     *
+     * @param spec the groups and where they occur; tensors without occurrences are not asked for
+     * @param first the tensors of the model that stays, by name
+     * @param second the tensors of the model to be permuted
+     * @param start permutations of every group to start from; {@link Permutations#identity} if nothing is known
+     * @param options how
+     * @param observer told of every step
+     * @throws IllegalArgumentException if a tensor is missing (null), of another shape than in the spec, of no arithmetic type, or
+     * holds NaN or infinities; if similarities overflow float32; if a group has no start
+     */
+    public WeightMatch match(PermutationSpec spec, Function<String, Tensor> first, Function<String, Tensor> second,
+            Permutations start, Options options, Consumer<MatchingStep> observer) {
+        Search search = new Search(spec, first, second, start);
+        Random random = new Random(options.seed());
+        List<PermutationGroup> order = new ArrayList<>(spec.groups());
+        for (int sweep = 0; sweep < options.maxSweeps(); sweep++) {
+            Collections.shuffle(order, random);
+            boolean moved = false;
+            for (PermutationGroup group : order) {
+                MatchingStep step = search.step(sweep, group, options.tolerance());
+                moved |= step.moved();
+                observer.accept(step);
+            }
+            if (!moved) {
+                return search.result(sweep + 1, true);
+            }
+        }
+        return search.result(options.maxSweeps(), false);
+    }
+
+    /** The permutations so far, and what each tensor adds to the objective. */
+    private final class Search {
+        private final PermutationSpec spec;
+        private final Function<String, Tensor> first;
+        private final Function<String, Tensor> second;
+        private Map<String, Double> objectives = new LinkedHashMap<>();
+        private final double bound;
+        private Permutations permutations;
+
+        Search(PermutationSpec spec, Function<String, Tensor> first, Function<String, Tensor> second,
+                Permutations start) {
+            this.spec = spec;
+            this.first = first;
+            this.second = second;
+            this.permutations = start;
+            double firstSquares = 0;
+            double secondSquares = 0;
+            for (String name : spec.tensors().keySet()) {
+                if (!spec.in(name).isEmpty()) {
+                    Products products = Reduction.on(device).products(checked("first", first, name),
+                            PermutedSource.of(checked("second", second, name), spec.in(name), start));
+                    checkFinite("first", name, products.aa());
+                    checkFinite("second", name, products.bb());
+                    objectives.put(name, products.ab());
+                    firstSquares += products.aa();
+                    secondSquares += products.bb();
+                }
+            }
+            this.bound = Math.sqrt(firstSquares) * Math.sqrt(secondSquares);
+        }
+
+        private Tensor checked(String model, Function<String, Tensor> tensors, String name) {
+            Tensor tensor = tensors.apply(name);
+            if (tensor == null || !tensor.dtype().isArithmetic()
+                    || !tensor.shape().equals(spec.tensors().get(name))) {
+                throw new IllegalArgumentException(
+                        "tensor '%s' of the %s model: wanted numbers of shape %s, got %s".formatted(name, model,
+                                spec.tensors().get(name), tensor == null ? "no such tensor" : tensor));
+            }
+            return tensor;
+        }
+
+        private static void checkFinite(String model, String name, double squares) {
+            if (!Double.isFinite(squares)) {
+                throw new IllegalArgumentException(
+                        "tensor '%s' of the %s model holds NaN or infinities and cannot be matched".formatted(name,
+                                model));
+            }
+        }
+
+        MatchingStep step(int sweep, PermutationGroup group, double tolerance) {
+            long begun = System.nanoTime();
+            long multiplied;
+            int[] found;
+            try (Arena arena = Arena.ofShared()) {
+                Tensor similarities = Tensor.allocate(arena, DType.F32, group.units(), group.units());
+                for (Occurrence occurrence : spec.of(group)) {
+                    UnitSimilarity.on(device).accumulate(units(occurrence, first, List.of()),
+                            units(occurrence, second, spec.in(occurrence.tensor())), similarities);
+                }
+                multiplied = System.nanoTime();
+                found = assign(group, similarities);
+            }
+            long assigned = System.nanoTime();
+            boolean moved = take(permutations.with(group, found), group, tolerance);
+            return new MatchingStep(sweep, group, moved, sum(objectives), Duration.ofNanos(multiplied - begun),
+                    Duration.ofNanos(assigned - multiplied), Duration.ofNanos(System.nanoTime() - assigned));
+        }
+
+        /** The units of an occurrence, with all other axes where the permutations put them. */
+        private Units units(Occurrence occurrence, Function<String, Tensor> tensors, List<Occurrence> others) {
+            Tensor tensor = tensors.apply(occurrence.tensor());
+            List<Occurrence> elsewhere = others.stream().filter(other -> other.axis() != occurrence.axis()).toList();
+            return new Units(PermutedView.of(tensor, PermutedSource.sources(tensor, elsewhere, permutations)),
+                    occurrence.axis(), occurrence.start(), occurrence.group().units(), occurrence.block());
+        }
+
+        private int[] assign(PermutationGroup group, Tensor similarities) {
+            try {
+                return LinearAssignment.on(device).solve(similarities, LinearAssignment.Goal.MAXIMISE).columns();
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException(
+                        "the similarities of permutation group '%s': %s".formatted(group.name(), e.getMessage()), e);
+            }
+        }
+
+        private boolean take(Permutations candidate, PermutationGroup group, double tolerance) {
+            if (candidate.equals(permutations)) {
+                return false;
+            }
+            Map<String, Double> changed = new LinkedHashMap<>(objectives);
+            spec.of(group).stream().map(Occurrence::tensor).distinct().forEach(name -> changed.put(name,
+                    Reduction.on(device).dot(first.apply(name),
+                            PermutedSource.of(second.apply(name), spec.in(name), candidate))));
+            if (!(sum(changed) > sum(objectives) + tolerance * bound)) {
+                return false;
+            }
+            objectives = changed;
+            permutations = candidate;
+            return true;
+        }
+
+        private static double sum(Map<String, Double> objectives) {
+            double sum = 0;
+            for (double objective : objectives.values()) {
+                sum += objective;
+            }
+            return sum;
+        }
+
+        WeightMatch result(int sweeps, boolean converged) {
+            return new WeightMatch(permutations, sum(objectives), bound, sweeps, converged);
+        }
+    }
+}
