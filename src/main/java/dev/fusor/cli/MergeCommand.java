@@ -9,6 +9,8 @@ import dev.fusor.merge.MergeReport;
 import dev.fusor.merge.Merger;
 import dev.fusor.merge.Progress;
 import dev.fusor.merge.Reading;
+import dev.fusor.method.MergeMethod;
+import dev.fusor.method.MergeMethods;
 import dev.fusor.recipe.MergePlan;
 import dev.fusor.recipe.ModelInfo;
 import dev.fusor.recipe.PlanOptions;
@@ -120,9 +122,12 @@ final class MergeCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         plan.notes().forEach(note -> err.println("note: " + note));
         checkOutput(estimate);
-        String work = String.format("%d tensors, %s to read, %s to write, at most %s of memory", plan.tensors().size(),
-                Sizes.words(estimate.bytesToRead()), Sizes.words(estimate.bytesToWrite()),
-                Sizes.words(estimate.memory()));
+        String looked = estimate.bytesToLookAt() == 0
+                ? ""
+                : " and %s before that to look at whole tensors".formatted(Sizes.words(estimate.bytesToLookAt()));
+        String work = String.format("%d tensors, %s to read%s, %s to write, at most %s of memory",
+                plan.tensors().size(), Sizes.words(estimate.bytesToRead()), looked,
+                Sizes.words(estimate.bytesToWrite()), Sizes.words(estimate.memory()));
         if (dryRun) {
             plan.tensors().forEach(tensor -> out.println(line(tensor, plan)));
             out.println(work);
@@ -163,14 +168,18 @@ final class MergeCommand implements Callable<Integer> {
         for (int i = 0; i < tensor.inputs().size(); i++) {
             String model = plan.models().get(tensor.inputs().get(i).model());
             boolean base = tensor.base().isPresent() && tensor.base().getAsInt() == i;
-            inputs.add(model + (base ? " base" : "") + values(tensor.inputs().get(i).parameters()));
+            inputs.add(model + (base ? " base" : "") + values(tensor, tensor.inputs().get(i).parameters()));
         }
         return "%s %s %s = %s%s of %s".formatted(tensor.name(), tensor.outDtype(), tensor.shape(),
-                tensor.carried() ? "carried" : tensor.method(), values(tensor.parameters()), String.join(", ", inputs));
+                tensor.carried() ? "carried" : tensor.method(), values(tensor, tensor.parameters()),
+                String.join(", ", inputs));
     }
 
-    private static String values(Map<String, Double> values) {
-        return values.isEmpty() ? "" : " " + values;
+    private static String values(TensorPlan tensor, Map<String, Double> values) {
+        MergeMethod method = MergeMethods.named(tensor.method()).orElseThrow();
+        Map<String, String> written = new LinkedHashMap<>();
+        values.forEach((name, value) -> written.put(name, method.parameter(name).written(value)));
+        return written.isEmpty() ? "" : " " + written;
     }
 
     private static ModelInfo describe(String reference, Checkpoint checkpoint) throws IOException {

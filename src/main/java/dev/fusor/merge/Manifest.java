@@ -7,6 +7,10 @@ import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import dev.fusor.checkpoint.Checkpoint;
 import dev.fusor.checkpoint.CheckpointWriter;
 import dev.fusor.merge.MergeReport.TensorHealth;
+import dev.fusor.method.MergeMethod;
+import dev.fusor.method.MergeMethods;
+import dev.fusor.method.Parameter;
+import dev.fusor.method.Parameter.Kind;
 import dev.fusor.recipe.MergePlan;
 import dev.fusor.recipe.TensorInput;
 import dev.fusor.recipe.TensorPlan;
@@ -116,7 +120,7 @@ final class Manifest {
         json.writeFieldName("shape");
         long[] extents = tensor.shape().toArray();
         json.writeArray(extents, 0, extents.length);
-        writeValues(json, tensor.parameters());
+        writeValues(json, tensor, tensor.parameters());
         json.writeArrayFieldStart("inputs");
         TensorHealth found = health.get(tensor.name());
         for (int i = 0; i < tensor.inputs().size(); i++) {
@@ -127,7 +131,7 @@ final class Manifest {
             if (tensor.base().isPresent() && tensor.base().getAsInt() == i) {
                 json.writeBooleanField("base", true);
             }
-            writeValues(json, input.parameters());
+            writeValues(json, tensor, input.parameters());
             writeHealth(json, found == null ? NonFinite.NONE : found.inputs().get(i));
             json.writeEndObject();
         }
@@ -136,10 +140,17 @@ final class Manifest {
         json.writeEndObject();
     }
 
-    private static void writeValues(JsonGenerator json, Map<String, Double> values) throws IOException {
+    private static void writeValues(JsonGenerator json, TensorPlan tensor, Map<String, Double> values)
+            throws IOException {
+        MergeMethod method = MergeMethods.named(tensor.method()).orElseThrow();
         json.writeObjectFieldStart("parameters");
         for (Map.Entry<String, Double> value : values.entrySet()) {
-            json.writeNumberField(value.getKey(), value.getValue());
+            Parameter parameter = method.parameter(value.getKey());
+            if (parameter.kind() == Kind.WORD) {
+                json.writeStringField(parameter.name(), parameter.written(value.getValue()));
+            } else {
+                json.writeNumberField(parameter.name(), value.getValue());
+            }
         }
         json.writeEndObject();
     }

@@ -8,6 +8,7 @@ import dev.fusor.device.cuda.CudaException;
 import dev.fusor.merge.MergeReport.TensorHealth;
 import dev.fusor.method.DeviceRanges;
 import dev.fusor.method.MergeInputs;
+import dev.fusor.method.MergeMethod;
 import dev.fusor.method.MergeMethods;
 import dev.fusor.method.RangeMerge;
 import dev.fusor.method.WholeTensors;
@@ -25,6 +26,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -117,35 +119,58 @@ public final class Merger implements AutoCloseable {
     }
 
     private void mergeAll(CheckpointWriter writer) throws MergeException {
-        if (options.cuda().isEmpty()) {
+        try (CudaRanges cuda = options.cuda().isEmpty()
+                ? null
+                : new CudaRanges(options.cuda().getAsInt(), device, estimate.inputs(),
+                        options.maxMemory() - estimate.memory())) {
+            WholeTensors whole = cuda == null ? WholeTensors.on(device) : cuda;
+            Map<TensorPlan, Prepared> together = prepareTogether(whole);
             for (TensorPlan tensor : plan.tensors()) {
-                merge(tensor, writer, null);
-            }
-            return;
-        }
-        try (CudaRanges cuda = new CudaRanges(options.cuda().getAsInt(), device, estimate.inputs(),
-                options.maxMemory() - estimate.memory())) {
-            for (TensorPlan tensor : plan.tensors()) {
-                merge(tensor, writer, cuda);
+                Prepared prepared = together.remove(tensor);
+                merge(tensor, prepared == null ? prepare(tensor, whole) : prepared, writer, cuda);
             }
         }
     }
 
-    private void merge(TensorPlan tensor, CheckpointWriter writer, CudaRanges cuda) throws MergeException {
-        List<TensorSource> inputs = new ArrayList<>();
-        for (TensorInput input : tensor.inputs()) {
-            inputs.add(source(input, tensor.shape(), inputs.size()));
+    /** What is known of a tensor before its ranges are merged: its inputs, and how, or nothing if it is carried. */
+    private record Prepared(List<TensorSource> inputs, RangeMerge merge) {}
+
+    private Prepared prepare(TensorPlan tensor, WholeTensors whole) {
+        List<TensorSource> sources = sources(tensor);
+        return new Prepared(sources,
+                tensor.carried() ? null : method(tensor).prepare(inputs(tensor, sources), whole));
+    }
+
+    /** Those tensors that the method looks at together. */
+    private Map<TensorPlan, Prepared> prepareTogether(WholeTensors whole) {
+        List<TensorPlan> tensors = plan.tensors().stream()
+                .filter(tensor -> !tensor.carried() && method(tensor).spans(tensor.parameters())).toList();
+        Map<TensorPlan, Prepared> prepared = new HashMap<>();
+        if (tensors.isEmpty()) {
+            return prepared;
         }
-        Ranges ranges = new Ranges(tensor, inputs, writer);
+        List<List<TensorSource>> sources = tensors.stream().map(this::sources).toList();
+        List<MergeInputs> inputs = new ArrayList<>();
+        for (int i = 0; i < tensors.size(); i++) {
+            inputs.add(inputs(tensors.get(i), sources.get(i)));
+        }
+        List<RangeMerge> merges = method(tensors.getFirst()).prepareTogether(inputs, whole);
+        for (int i = 0; i < tensors.size(); i++) {
+            prepared.put(tensors.get(i), new Prepared(sources.get(i), merges.get(i)));
+        }
+        return prepared;
+    }
+
+    private void merge(TensorPlan tensor, Prepared prepared, CheckpointWriter writer, CudaRanges cuda)
+            throws MergeException {
+        Ranges ranges = new Ranges(tensor, prepared.inputs, writer);
         if (tensor.carried()) {
             ranges.run(ranges::carry);
+        } else if (cuda != null && prepared.merge instanceof DeviceRanges there
+                && CudaRanges.takes(there, tensor.outDtype())) {
+            ranges.run(cuda, there);
         } else {
-            RangeMerge method = method(tensor, inputs, cuda == null ? WholeTensors.on(device) : cuda);
-            if (cuda != null && method instanceof DeviceRanges there && CudaRanges.takes(there, tensor.outDtype())) {
-                ranges.run(cuda, there);
-            } else {
-                ranges.run(method);
-            }
+            ranges.run(prepared.merge);
         }
         TensorHealth found = ranges.health();
         if (found.any()) {
@@ -159,6 +184,14 @@ public final class Merger implements AutoCloseable {
         }
     }
 
+    private List<TensorSource> sources(TensorPlan tensor) {
+        List<TensorSource> sources = new ArrayList<>();
+        for (TensorInput input : tensor.inputs()) {
+            sources.add(source(input, tensor.shape(), sources.size()));
+        }
+        return sources;
+    }
+
     private TensorSource source(TensorInput input, Shape shape, int place) {
         Checkpoint checkpoint = checkpoints.get(input.model());
         TensorEntry entry = checkpoint.tensor(input.tensor());
@@ -169,7 +202,11 @@ public final class Merger implements AutoCloseable {
         return new FileSource(checkpoint, entry, shape, inputBuffers, place);
     }
 
-    private RangeMerge method(TensorPlan tensor, List<TensorSource> inputs, WholeTensors whole) {
+    private static MergeMethod method(TensorPlan tensor) {
+        return MergeMethods.named(tensor.method()).orElseThrow();
+    }
+
+    private MergeInputs inputs(TensorPlan tensor, List<TensorSource> inputs) {
         TensorSource base = tensor.base().isPresent() ? inputs.get(tensor.base().getAsInt()) : null;
         List<TensorSource> models = new ArrayList<>();
         List<Map<String, Double>> parameters = new ArrayList<>();
@@ -179,9 +216,7 @@ public final class Merger implements AutoCloseable {
                 parameters.add(tensor.inputs().get(i).parameters());
             }
         }
-        return MergeMethods.named(tensor.method()).orElseThrow()
-                .prepare(new MergeInputs(tensor.name(), plan.seed(), base, models, parameters, tensor.parameters()),
-                        whole);
+        return new MergeInputs(tensor.name(), plan.seed(), base, models, parameters, tensor.parameters());
     }
 
     private List<String> models(TensorPlan tensor) {

@@ -5,6 +5,8 @@ import dev.fusor.drop.DropFactors;
 import dev.fusor.drop.Philox;
 import dev.fusor.drop.RandomDrop;
 import dev.fusor.trim.MagnitudeBand;
+import java.util.List;
+import java.util.Map;
 
 /**
  * DARE (Yu et al. 2023, arXiv 2311.03099): elements of the task vectors are dropped at random and the others multiplied by
@@ -26,14 +28,18 @@ public final class Dare extends SparseTaskArithmetic {
     }
 
     @Override
-    Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole) {
+    List<Sparsity> sparsities(MergeInputs inputs, WholeTensors whole) {
+        return inputs.ofEachModel(model -> sparsity(inputs, model));
+    }
+
+    private static Sparsity sparsity(MergeInputs inputs, int model) {
         DropFactors drop = new RandomDrop(Philox.key(inputs.seed(), inputs.tensor()), model,
                 inputs.value(model, "density"), inputs.flag("rescale") && !inputs.flag("rescale_l1"));
         return new Sparsity(MagnitudeBand.ALL, new Sparsity.Drop.Always(drop));
     }
 
     @Override
-    boolean rescalesToSum(MergeInputs inputs) {
-        return inputs.flag("rescale") && inputs.flag("rescale_l1");
+    boolean rescalesToSum(Map<String, Double> parameters) {
+        return parameters.get("rescale") != 0 && parameters.get("rescale_l1") != 0;
     }
 }

@@ -9,6 +9,7 @@ import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.RowRanks;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -60,7 +61,11 @@ public final class Della extends SparseTaskArithmetic {
     }
 
     @Override
-    Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole) {
+    List<Sparsity> sparsities(MergeInputs inputs, WholeTensors whole) {
+        return inputs.ofEachModel(model -> sparsity(inputs, model));
+    }
+
+    private static Sparsity sparsity(MergeInputs inputs, int model) {
         double density = inputs.value(model, "density");
         boolean rescale = inputs.flag("rescale") && !inputs.flag("rescale_l1");
         long key = Philox.key(inputs.seed(), inputs.tensor());
@@ -80,8 +85,8 @@ public final class Della extends SparseTaskArithmetic {
     }
 
     @Override
-    boolean rescalesToSum(MergeInputs inputs) {
-        return inputs.flag("rescale") && inputs.flag("rescale_l1");
+    boolean rescalesToSum(Map<String, Double> parameters) {
+        return parameters.get("rescale") != 0 && parameters.get("rescale_l1") != 0;
     }
 
     private static boolean isPlain(double density) {

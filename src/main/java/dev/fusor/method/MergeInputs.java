@@ -4,6 +4,8 @@ import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 
 /**
  * What one tensor is merged from.
@@ -42,6 +44,10 @@ public record MergeInputs(String tensor, long seed, TensorSource base, List<Tens
 
     double[] values(String parameter) {
         return modelParameters.stream().mapToDouble(values -> values.get(parameter)).toArray();
+    }
+
+    <T> List<T> ofEachModel(IntFunction<T> made) {
+        return IntStream.range(0, models.size()).mapToObj(made).toList();
     }
 
     List<Tensor> slices(long from, long count) {

@@ -8,7 +8,7 @@ import java.util.Optional;
 /**
  * A way to make one tensor out of the tensors of that name in several models.
  *
- * <p>Work on one output tensor never needs another one.
+ * <p>Work on one output tensor never needs another one, unless {@link #spans} says so.
  */
 public interface MergeMethod {
     /** {@return the name in recipes} */
@@ -50,4 +50,51 @@ public interface MergeMethod {
      * @return the merge of one tensor
      */
     RangeMerge prepare(MergeInputs inputs, WholeTensors whole);
+
+    /**
+     * {@return whether a tensor belongs to those that are looked at together} All such tensors of a merge go to
+     * {@link #prepareTogether}, the others to {@link #prepare}.
+     *
+     * @param parameters a value for each parameter of scope TENSOR
+     */
+    default boolean spans(Map<String, Double> parameters) {
+        return false;
+    }
+
+    /** {@return the parameters that have one value for all tensors that are looked at together} */
+    default List<String> spanned() {
+        return List.of();
+    }
+
+    /**
+     * Looks at tensors together, and says how any range of each result is made.
+     *
+     * @param tensors at least one, in the order of the output; of the same models, and with the same values of what is
+     * {@link #spanned}
+     * @param whole finds what needs whole tensors
+     * @return the merges, in the order of the tensors
+     */
+    default List<RangeMerge> prepareTogether(List<MergeInputs> tensors, WholeTensors whole) {
+        return tensors.stream().map(inputs -> prepare(inputs, whole)).toList();
+    }
+
+    /**
+     * {@return how often every element of the inputs is looked at before ranges are merged, in data without structure}
+     *
+     * @param modelParameters a value for each parameter of scope MODEL, for each model
+     * @param parameters a value for each parameter of scope TENSOR
+     */
+    default int looks(List<Map<String, Double>> modelParameters, Map<String, Double> parameters) {
+        return 0;
+    }
+
+    /**
+     * {@return one of the parameters}
+     *
+     * @param name its name
+     * @throws java.util.NoSuchElementException if there is none of that name
+     */
+    default Parameter parameter(String name) {
+        return parameters().stream().filter(any -> any.name().equals(name)).findFirst().orElseThrow();
+    }
 }

@@ -21,6 +21,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 
 /**
  * SCE (Wan et al. 2024, FuseChat, arXiv 2408.07990): select the elements in which the models differ most, calculate the
@@ -73,6 +74,11 @@ public final class Sce implements MergeMethod {
         double[] weights = weights(inputs.models().stream().map(model -> sparsity.of(inputs.base(), model)).toList(),
                 whole);
         return (from, out) -> merge(inputs, weights, sparsity.drop().factors(from, out.elements()), from, out);
+    }
+
+    @Override
+    public int looks(List<Map<String, Double>> modelParameters, Map<String, Double> parameters) {
+        return parameters.get("select_topk") == 1 ? 1 : 3;
     }
 
     private static double[] weights(List<TaskVectorSource> selected, WholeTensors whole) {

@@ -4,6 +4,7 @@ import dev.fusor.method.Parameter.Scope;
 import dev.fusor.reduce.Products;
 import dev.fusor.tensor.TensorSource;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Spherical linear interpolation from the base model (t = 0) to the other (t = 1), the whole tensor as one vector.
@@ -47,6 +48,11 @@ public final class Slerp implements MergeMethod {
         TensorSource other = inputs.models().getFirst();
         return new WeightedRanges(null, List.of(base, other),
                 weights(whole.products(base, other), inputs.value("t")), 1);
+    }
+
+    @Override
+    public int looks(List<Map<String, Double>> modelParameters, Map<String, Double> parameters) {
+        return 1;
     }
 
     /** The weights of both ends, from float64 reductions by functions that are the same on every machine. */

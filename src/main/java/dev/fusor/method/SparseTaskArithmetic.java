@@ -9,13 +9,11 @@ import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.TensorSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 
 /** What the methods share that make task vectors sparse, and then add them up, or elect signs and merge disjointly. */
 abstract class SparseTaskArithmetic implements MergeMethod {
-    /** Multiplies what is left by the ratio of the sums of magnitudes before and after. */
-    static final Parameter RESCALE_TO_SUM = Parameter.flag("rescale", false);
-
     static final Parameter DENSITY = Parameter.optional("density", Scope.MODEL, 1, "a fraction from 0 to 1",
             d -> d >= 0 && d <= 1);
 
@@ -56,13 +54,18 @@ abstract class SparseTaskArithmetic implements MergeMethod {
         return true;
     }
 
-    /** {@return what is kept of a model's task vector} */
-    abstract Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole);
+    /** {@return what is kept of each model's task vector} */
+    abstract List<Sparsity> sparsities(MergeInputs inputs, WholeTensors whole);
 
     @Override
     public final RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
-        List<Sparsity> sparsities = IntStream.range(0, inputs.models().size())
-                .mapToObj(model -> rescaled(sparsity(inputs, model, whole), inputs, model, whole)).toList();
+        return merge(inputs, sparsities(inputs, whole), whole);
+    }
+
+    /** {@return the merge of task vectors of which some is kept} */
+    final RangeMerge merge(MergeInputs inputs, List<Sparsity> kept, WholeTensors whole) {
+        List<Sparsity> sparsities = IntStream.range(0, kept.size())
+                .mapToObj(model -> rescaled(kept.get(model), inputs, model, whole)).toList();
         Rule rule = new Rule(election, inputs.value("lambda"), inputs.flag("normalize"));
         // Ranks take whole rows: what they drop is found range by range, and before the range's tensors are asked for.
         return sparsities.stream().allMatch(sparsity -> sparsity.drop() instanceof Drop.Always)
@@ -80,7 +83,7 @@ abstract class SparseTaskArithmetic implements MergeMethod {
 
     /** Multiplies what is left so that the sum of its magnitudes is that of the whole task vector, if that is asked for. */
     private Sparsity rescaled(Sparsity sparsity, MergeInputs inputs, int model, WholeTensors whole) {
-        if (!rescalesToSum(inputs)) {
+        if (!rescalesToSum(inputs.parameters())) {
             return sparsity;
         }
         TensorSource x = inputs.models().get(model);
@@ -91,5 +94,10 @@ abstract class SparseTaskArithmetic implements MergeMethod {
     }
 
     /** {@return whether what is left is to have the magnitudes' sum of the whole} */
-    abstract boolean rescalesToSum(MergeInputs inputs);
+    abstract boolean rescalesToSum(Map<String, Double> parameters);
+
+    @Override
+    public int looks(List<Map<String, Double>> modelParameters, Map<String, Double> parameters) {
+        return rescalesToSum(parameters) ? 2 : 0;
+    }
 }

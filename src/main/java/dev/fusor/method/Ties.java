@@ -1,31 +1,26 @@
 package dev.fusor.method;
 
 import dev.fusor.consensus.DisjointMerge.Election;
-import dev.fusor.tensor.TensorSource;
-import dev.fusor.trim.MagnitudeBand;
-import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
+import java.util.List;
+import java.util.Map;
 
 /**
  * TIES merging (Yadav et al. 2023, arXiv 2306.01708): trim, elect signs, merge disjointly.
  */
-public final class Ties extends SparseTaskArithmetic {
+public final class Ties extends TrimmedTaskArithmetic {
     /** The method has no state. */
     public Ties() {
-        super("ties", Election.WEIGHTED, true, RESCALE_TO_SUM);
+        super("ties", Election.WEIGHTED, true);
     }
 
     @Override
-    Sparsity sparsity(MergeInputs inputs, int model, WholeTensors whole) {
-        TensorSource x = inputs.models().get(model);
-        long kept = MagnitudeSelection.kept(inputs.value(model, "density"), x.elements());
-        MagnitudeCut cut = MagnitudeSelection.on(whole.cpu()).select(inputs.base(), x, kept,
-                MagnitudeSelection.Ties.EXACT_K);
-        return new Sparsity(new MagnitudeBand(cut, MagnitudeCut.NONE), Sparsity.Drop.NOTHING);
+    Kept kept(Map<String, Double> modelParameters, long elements) {
+        return new Kept(MagnitudeSelection.kept(modelParameters.get("density"), elements), 0);
     }
 
     @Override
-    boolean rescalesToSum(MergeInputs inputs) {
-        return inputs.flag("rescale");
+    public List<String> spanned() {
+        return List.of("density", "all_ties");
     }
 }

@@ -4,6 +4,12 @@ import dev.fusor.device.CpuDevice;
 import dev.fusor.reduce.Products;
 import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.TensorSource;
+import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.MagnitudeSelection;
+import dev.fusor.trim.MagnitudeSelection.Part;
+import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelection.Wanted;
+import java.util.List;
 
 /**
  * What methods ask of whole tensors before ranges are merged; whoever carries a merge out may find it on another device, to
@@ -22,6 +28,17 @@ public interface WholeTensors {
      */
     default Products products(TensorSource a, TensorSource b) {
         return Reduction.on(cpu()).products(a, b);
+    }
+
+    /**
+     * {@return where to cut task vectors: for each that is wanted, a cut for each part}
+     *
+     * @param parts tensors that are cut together
+     * @param wanted what is to be kept of which models
+     * @param ties what becomes of equals
+     */
+    default List<List<MagnitudeCut>> select(List<Part> parts, List<Wanted> wanted, Ties ties) {
+        return MagnitudeSelection.on(cpu()).select(parts, wanted, ties).cuts();
     }
 
     /**

@@ -5,7 +5,7 @@ import java.util.Objects;
 import java.util.OptionalInt;
 
 /**
- * Everything a merge does, settled: plain data, and each tensor's work stands alone.
+ * Everything a merge does, settled: plain data, and each tensor's work stands alone, unless the method looks at tensors together.
  *
  * @param models the models as the recipe writes them, each once; an index into this list is a model's number
  * @param baseModel the recipe's base model, if it names one

@@ -49,14 +49,15 @@ final class SettingReader {
 
     private List<Double> points(Value value) throws RecipeException {
         List<Value> items = value.isList() ? value.list() : List.of(value);
-        if (parameter.kind() == Kind.FLAG && items.size() > 1) {
-            throw value.problem("%s is true or false, it has no gradient".formatted(parameter.name()));
+        if (parameter.kind() != Kind.NUMBER && items.size() > 1) {
+            throw value.problem("%s is %s, it has no gradient".formatted(parameter.name(), parameter.domain()));
         }
         List<Double> points = new ArrayList<>();
         for (Value item : items) {
-            double point = item.number();
+            double point = parameter.kind() == Kind.WORD ? parameter.words().indexOf(item.text()) : item.number();
             if (!parameter.accepts().test(point)) {
-                throw item.problem("wanted %s, got %s".formatted(parameter.domain(), Words.number(point)));
+                throw item.problem("wanted %s, got %s".formatted(parameter.domain(),
+                        parameter.kind() == Kind.WORD ? Words.quote(item.text()) : Words.number(point)));
             }
             points.add(point);
         }

@@ -25,6 +25,7 @@ final class TensorPlanner {
     private final PlanOptions options;
     private final List<String> notes;
     private final Resolver resolver;
+    private final SpanCheck together;
     private final List<String> mixed = new ArrayList<>();
     private final Map<DType, Integer> carried = new LinkedHashMap<>();
 
@@ -34,6 +35,7 @@ final class TensorPlanner {
         this.options = options;
         this.notes = notes;
         this.resolver = new Resolver(recipe);
+        this.together = new SpanCheck(recipe.mergeMethod());
     }
 
     TensorPlan plan(Item item) throws RecipeException {
@@ -83,7 +85,9 @@ final class TensorPlanner {
             mixed.add(item.name());
         }
         DType dtype = recipe.outDtype().orElse(infos.get(base.orElse(0)).dtype());
-        return new TensorPlan(item.name(), recipe.method(), dtype, shape, false, base, inputs, parameters);
+        TensorPlan plan = new TensorPlan(item.name(), recipe.method(), dtype, shape, false, base, inputs, parameters);
+        together.add(item, plan);
+        return plan;
     }
 
     private TensorInput input(Item item, int source, SequencedMap<String, Double> parameters) {

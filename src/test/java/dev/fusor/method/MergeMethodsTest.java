@@ -193,9 +193,8 @@ class MergeMethodsTest {
     private static void run(MergeMethod method, Tensor base, List<Tensor> models, List<Map<String, Double>> perModel,
             Map<String, Double> parameters, Tensor out) {
         try (CpuDevice device = CpuDevice.open(2)) {
-            method.prepare(new MergeInputs("w", Tensors.SEED, base, List.copyOf(models), perModel, parameters),
-                    WholeTensors.on(device))
-                    .merge(0, out);
+            MergeInputs inputs = new MergeInputs("w", Tensors.SEED, base, List.copyOf(models), perModel, parameters);
+            method.prepare(SparseMerges.completed(method, inputs), WholeTensors.on(device)).merge(0, out);
         }
     }
 

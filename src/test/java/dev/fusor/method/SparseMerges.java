@@ -1,5 +1,6 @@
 package dev.fusor.method;
 
+import dev.fusor.method.Parameter.Scope;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Shape;
@@ -7,6 +8,7 @@ import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.testing.Tensors;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -83,10 +85,27 @@ final class SparseMerges {
         return out;
     }
 
+    /** The standard values of parameters that are not given. */
+    static MergeInputs completed(MergeMethod method, MergeInputs inputs) {
+        return new MergeInputs(inputs.tensor(), inputs.seed(), inputs.base(), inputs.models(),
+                inputs.modelParameters().stream().map(values -> completed(method, Scope.MODEL, values)).toList(),
+                completed(method, Scope.TENSOR, inputs.parameters()));
+    }
+
+    private static Map<String, Double> completed(MergeMethod method, Scope scope, Map<String, Double> values) {
+        Map<String, Double> all = new HashMap<>(values);
+        for (Parameter parameter : method.parameters()) {
+            if (parameter.scope() == scope && !parameter.isRequired()) {
+                all.putIfAbsent(parameter.name(), parameter.standard().getAsDouble());
+            }
+        }
+        return all;
+    }
+
     /** The whole tensor by a method, whose ranges are made in pieces of a size. */
     static Tensor merge(MergeMethod method, MergeInputs inputs, int range) {
         Tensor out = Tensors.misaligned(inputs.base().dtype(), inputs.base().elements());
-        RangeMerge merge = method.prepare(inputs, WholeTensors.on(RangeMerge.HERE));
+        RangeMerge merge = method.prepare(completed(method, inputs), WholeTensors.on(RangeMerge.HERE));
         for (long from = 0; from < out.elements(); from += range) {
             merge.merge(from, out.slice(from, Math.min(range, out.elements() - from)));
         }

@@ -1,0 +1,93 @@
+package dev.fusor.method;
+
+import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.trim.MagnitudeBand;
+import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.MagnitudeSelection.Part;
+import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelection.Wanted;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * What the methods share that trim task vectors by magnitude.
+ *
+ * <p>With {@code scope: tensor}, as in mergekit, each tensor is trimmed by itself. With {@code scope: model}, as in the papers'
+ * own code and in FusionBench, all tensors of a model of which the recipe says so are trimmed as one vector, in the order of the
+ * output: one cut goes through them all, and layers that hardly differ from the base lose more than others. Of equal magnitudes
+ * at a cut the first are kept, those of the first tensor first; with {@code all_ties}, as in that code, all are.
+ *
+ * <p>With {@code rescale}, as in mergekit, what is left of each tensor is multiplied by the ratio of the sums of magnitudes before
+ * and after.
+ */
+abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
+    private static final Parameter SCOPE = Parameter.word("scope", "tensor", "model");
+    private static final Parameter ALL_TIES = Parameter.flag("all_ties", false);
+    private static final Parameter RESCALE = Parameter.flag("rescale", false);
+
+    TrimmedTaskArithmetic(String name, Election election, boolean normalize, Parameter... own) {
+        super(name, election, normalize,
+                Stream.concat(Stream.of(own), Stream.of(SCOPE, ALL_TIES, RESCALE)).toArray(Parameter[]::new));
+    }
+
+    /**
+     * What is kept of the elements of a task vector, sorted by magnitude.
+     *
+     * @param atLeast so many of the largest
+     * @param tooLarge but for so many of the very largest
+     */
+    record Kept(long atLeast, long tooLarge) {}
+
+    /** {@return what is kept of so many elements} */
+    abstract Kept kept(Map<String, Double> modelParameters, long elements);
+
+    @Override
+    final List<Sparsity> sparsities(MergeInputs inputs, WholeTensors whole) {
+        return trim(List.of(inputs), whole).getFirst();
+    }
+
+    @Override
+    public final boolean spans(Map<String, Double> parameters) {
+        return SCOPE.written(parameters.get(SCOPE.name())).equals("model");
+    }
+
+    @Override
+    public final List<RangeMerge> prepareTogether(List<MergeInputs> tensors, WholeTensors whole) {
+        List<List<Sparsity>> trimmed = trim(tensors, whole);
+        return IntStream.range(0, tensors.size())
+                .mapToObj(tensor -> merge(tensors.get(tensor), trimmed.get(tensor), whole)).toList();
+    }
+
+    /** What is kept of each tensor, model by model. */
+    private List<List<Sparsity>> trim(List<MergeInputs> tensors, WholeTensors whole) {
+        MergeInputs any = tensors.getFirst();
+        long elements = tensors.stream().mapToLong(inputs -> inputs.base().elements()).sum();
+        List<Wanted> wanted = new ArrayList<>();
+        for (int model = 0; model < any.models().size(); model++) {
+            Kept kept = kept(any.modelParameters().get(model), elements);
+            wanted.add(new Wanted(model, kept.atLeast));
+            wanted.add(new Wanted(model, kept.tooLarge));
+        }
+        List<List<MagnitudeCut>> cuts = whole.select(
+                tensors.stream().map(inputs -> new Part(inputs.base(), inputs.models())).toList(), wanted,
+                any.flag(ALL_TIES.name()) ? Ties.ALL_TIES : Ties.EXACT_K);
+        return IntStream.range(0, tensors.size()).mapToObj(part -> any.ofEachModel(model -> new Sparsity(
+                new MagnitudeBand(cuts.get(2 * model).get(part), cuts.get(2 * model + 1).get(part)),
+                Sparsity.Drop.NOTHING))).toList();
+    }
+
+    @Override
+    final boolean rescalesToSum(Map<String, Double> parameters) {
+        return parameters.get(RESCALE.name()) != 0;
+    }
+
+    @Override
+    public final int looks(List<Map<String, Double>> modelParameters, Map<String, Double> parameters) {
+        boolean trims = modelParameters.stream().map(values -> values.get("density"))
+                .anyMatch(density -> density > 0 && density < 1);
+        return super.looks(modelParameters, parameters) + (trims ? 1 : 0);
+    }
+}
