@@ -9,7 +9,7 @@ import java.time.Duration;
  * @param group what was matched
  * @param moved whether its permutation changed
  * @param objective the sum of the products of corresponding weights after the step; it never falls
- * @param similarity spent on multiplying units
+ * @param similarity spent on multiplying units; zero, as the others, where the group was passed over
  * @param assignment spent on assigning them
  * @param check spent on the objective of what was found
  */

@@ -5,7 +5,6 @@ import dev.fusor.device.CpuDevice;
 import dev.fusor.linalg.PermutedView;
 import dev.fusor.linalg.UnitSimilarity;
 import dev.fusor.linalg.Units;
-import dev.fusor.reduce.Products;
 import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
@@ -13,10 +12,12 @@ import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
@@ -28,7 +29,8 @@ import java.util.function.Function;
  * <p>One group after the other is matched while the rest stay: the similarities of its units, in all tensors it occurs in, are
  * added up ({@link UnitSimilarity}, float32) and assigned ({@link LinearAssignment}). What the assignment finds is taken if it
  * raises the objective, summed in float64, by more than the tolerance. A sweep matches every group once, in an order shuffled
- * by {@link Random} of the seed; sweeps end when one of them changes nothing. The result does not depend on threads, on
+ * by {@link Random} of the seed; sweeps end when one of them changes nothing. A group is passed over while no other that shares a
+ * tensor with it has moved. The result does not depend on threads, on
  * vectors or on the machine.
  *
  * <p>A step finds the best permutation given the others, but for a group that occurs on two axes of one tensor (recurrent
@@ -115,6 +117,8 @@ public final class WeightMatching {
         private Map<String, Double> objectives = new LinkedHashMap<>();
         private final double bound;
         private Permutations permutations;
+        /** Groups that would be matched as they were the last time: nothing has moved that shares a tensor with them. */
+        private final Set<PermutationGroup> settled = new HashSet<>();
 
         Search(PermutationSpec spec, Function<String, Tensor> first, Function<String, Tensor> second,
                 Permutations start) {
@@ -122,42 +126,23 @@ public final class WeightMatching {
             this.first = first;
             this.second = second;
             this.permutations = start;
-            double firstSquares = 0;
-            double secondSquares = 0;
-            for (String name : spec.tensors().keySet()) {
-                if (!spec.in(name).isEmpty()) {
-                    Products products = Reduction.on(device).products(checked("first", first, name),
-                            PermutedSource.of(checked("second", second, name), spec.in(name), start));
-                    checkFinite("first", name, products.aa());
-                    checkFinite("second", name, products.bb());
-                    objectives.put(name, products.ab());
-                    firstSquares += products.aa();
-                    secondSquares += products.bb();
-                }
-            }
+            double firstSquares = ModelCheck.sumOfSquares(device, spec, "the first model", first);
+            double secondSquares = ModelCheck.sumOfSquares(device, spec, "the second model", second);
             this.bound = Math.sqrt(firstSquares) * Math.sqrt(secondSquares);
+            spec.tensors().keySet().stream().filter(name -> !spec.in(name).isEmpty())
+                    .forEach(name -> objectives.put(name, objective(name, start)));
         }
 
-        private Tensor checked(String model, Function<String, Tensor> tensors, String name) {
-            Tensor tensor = tensors.apply(name);
-            if (tensor == null || !tensor.dtype().isArithmetic()
-                    || !tensor.shape().equals(spec.tensors().get(name))) {
-                throw new IllegalArgumentException(
-                        "tensor '%s' of the %s model: wanted numbers of shape %s, got %s".formatted(name, model,
-                                spec.tensors().get(name), tensor == null ? "no such tensor" : tensor));
-            }
-            return tensor;
-        }
-
-        private static void checkFinite(String model, String name, double squares) {
-            if (!Double.isFinite(squares)) {
-                throw new IllegalArgumentException(
-                        "tensor '%s' of the %s model holds NaN or infinities and cannot be matched".formatted(name,
-                                model));
-            }
+        private double objective(String name, Permutations candidate) {
+            return Reduction.on(device).dot(first.apply(name),
+                    PermutedSource.of(second.apply(name), spec.in(name), candidate));
         }
 
         MatchingStep step(int sweep, PermutationGroup group, double tolerance) {
+            if (!settled.add(group)) {
+                return new MatchingStep(sweep, group, false, sum(objectives), Duration.ZERO, Duration.ZERO,
+                        Duration.ZERO);
+            }
             long begun = System.nanoTime();
             long multiplied;
             int[] found;
@@ -198,14 +183,17 @@ public final class WeightMatching {
                 return false;
             }
             Map<String, Double> changed = new LinkedHashMap<>(objectives);
-            spec.of(group).stream().map(Occurrence::tensor).distinct().forEach(name -> changed.put(name,
-                    Reduction.on(device).dot(first.apply(name),
-                            PermutedSource.of(second.apply(name), spec.in(name), candidate))));
+            spec.of(group).stream().map(Occurrence::tensor).distinct()
+                    .forEach(name -> changed.put(name, objective(name, candidate)));
             if (!(sum(changed) > sum(objectives) + tolerance * bound)) {
                 return false;
             }
             objectives = changed;
             permutations = candidate;
+            for (Occurrence moved : spec.of(group)) {
+                spec.in(moved.tensor()).stream().filter(other -> other.axis() != moved.axis())
+                        .map(Occurrence::group).forEach(settled::remove);
+            }
             return true;
         }
 

@@ -113,6 +113,9 @@ class WeightMatchingTest {
             assertThat(match.bound())
                     .isEqualTo(Math.sqrt(objective(spec, first, first)) * Math.sqrt(objective(spec, second, second)));
             assertThat(match.converged()).isTrue();
+            WeightMatch again = WeightMatching.on(device).match(spec, first::get, second::get, match.permutations(),
+                    EXACT, step -> assertThat(step.moved()).isFalse());
+            assertThat(again.permutations()).isEqualTo(match.permutations());
             assertThat(steps).hasSize(match.sweeps() * spec.groups().size());
         }
         assertThat(moves).as("steps that found something").isGreaterThan(60);
@@ -229,7 +232,7 @@ class WeightMatchingTest {
     }
 
     /** Up to four groups in up to six tensors of up to three axes, in blocks and parts; one group on several axes too. */
-    private static PermutationSpec randomSpec(SplittableRandom random) {
+    static PermutationSpec randomSpec(SplittableRandom random) {
         List<PermutationGroup> groups = new ArrayList<>();
         for (int i = 0; i < 1 + random.nextInt(4); i++) {
             groups.add(new PermutationGroup("group" + i, 1 + random.nextInt(7)));
@@ -256,7 +259,7 @@ class WeightMatchingTest {
         return new PermutationSpec(groups, tensors, occurrences);
     }
 
-    private static Map<String, Tensor> gaussian(PermutationSpec spec, long seed) {
+    static Map<String, Tensor> gaussian(PermutationSpec spec, long seed) {
         Map<String, Tensor> model = new HashMap<>();
         spec.tensors().forEach((name, shape) -> model.put(name,
                 Tensor.of(Tensors.random(DType.F32, shape.elements(), seed * 1000 + name.hashCode(), null, 1).data(),
@@ -264,7 +267,7 @@ class WeightMatchingTest {
         return model;
     }
 
-    private static Map<String, Tensor> integers(PermutationSpec spec, SplittableRandom random) {
+    static Map<String, Tensor> integers(PermutationSpec spec, SplittableRandom random) {
         Map<String, Tensor> model = new HashMap<>();
         spec.tensors().forEach((name, shape) -> {
             Tensor tensor = Tensor.allocate(Arena.ofAuto(), DType.F32, shape.toArray());
@@ -319,7 +322,7 @@ class WeightMatchingTest {
     }
 
     /** Over the tensors in which a group occurs. */
-    private static double objective(PermutationSpec spec, Map<String, Tensor> first, Map<String, Tensor> second) {
+    static double objective(PermutationSpec spec, Map<String, Tensor> first, Map<String, Tensor> second) {
         double objective = 0;
         for (String name : spec.tensors().keySet()) {
             if (!spec.in(name).isEmpty()) {
