@@ -4,101 +4,213 @@ import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.simd.Lanes;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.DType;
-import dev.fusor.trim.MagnitudeCut;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
-/** Template: the steps of the disjoint merge. Signs are turned so that the elected one is plus, and turned back last. */
-final class DisjointMergeLanes implements DisjointMergeLoops {
+import static jdk.incubator.vector.VectorOperators.XOR;
+
+/**
+ * Template: up to four models in registers, straight through. Signs are turned so that the elected one is plus, and turned
+ * back last.
+ *
+ * <p>The loop passes C2's limit of nodes, beyond which it takes in methods of the Vector API but no other: so what follows
+ * the loads calls no method of ours, and spells out what is done with each model (docs/adr/010-specialised-templates.md).
+ */
+final class DisjointMergeLanes implements DisjointMergeLoop {
     private static final Form FORM = Specialised.constants(MethodHandles.lookup(), Form.class);
     private static final DType IN = FORM.input();
     private static final DType OUT = FORM.output();
+    private static final int MODELS = FORM.models();
     private static final boolean ELECTS = FORM.election() != Election.NONE;
     private static final boolean WEIGHTED = FORM.election() != Election.UNWEIGHTED;
     private static final boolean NORMALIZE = FORM.normalize();
-    private static final boolean BAND = FORM.band();
     private static final boolean DROP = FORM.drop();
+    private static final boolean VOTE = FORM.step().vote();
+    private static final boolean SETTLE = FORM.step().settle();
+    private static final boolean FIRST = FORM.step().first();
+    private static final boolean LAST = FORM.step().last();
     private static final long IN_BYTES = IN.bits() / 8;
     private static final long OUT_BYTES = OUT.bits() / 8;
+    private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
     private static final int SIGN = 0x80000000;
+    private static final FloatVector NOTHING = FloatVector.zero(Lanes.FLOAT);
 
     DisjointMergeLanes() {}
 
     @Override
-    public void vote(MemorySegment model, long modelAt, MemorySegment base, long baseAt, float weight, int leastKey,
-            int limitKey, MemorySegment factors, MemorySegment votes, MemorySegment mass, int count) {
+    public void run(Group group, Sums sums, MemorySegment base, long baseAt, MemorySegment out, long outAt, int count) {
+        MemorySegment massData = sums.mass();
+        MemorySegment agreeing = sums.agreeing();
+        MemorySegment weights = sums.weights();
+        float allWeights = sums.allWeights();
+        float lambda = sums.lambda();
+        int second = MODELS > 1 ? 1 : 0;
+        int third = MODELS > 2 ? 2 : 0;
+        int fourth = MODELS > 3 ? 3 : 0;
+        MemorySegment x0 = group.x[0];
+        MemorySegment x1 = group.x[second];
+        MemorySegment x2 = group.x[third];
+        MemorySegment x3 = group.x[fourth];
+        MemorySegment f0 = group.factors[0];
+        MemorySegment f1 = group.factors[second];
+        MemorySegment f2 = group.factors[third];
+        MemorySegment f3 = group.factors[fourth];
+        MemorySegment v0 = group.votes[0];
+        MemorySegment v1 = group.votes[second];
+        MemorySegment v2 = group.votes[third];
+        MemorySegment v3 = group.votes[fourth];
+        long at0 = group.at[0];
+        long at1 = group.at[1];
+        long at2 = group.at[2];
+        long at3 = group.at[3];
+        float w0 = group.weight[0];
+        float w1 = group.weight[1];
+        float w2 = group.weight[2];
+        float w3 = group.weight[3];
+        int least0 = group.least[0];
+        int least1 = group.least[1];
+        int least2 = group.least[2];
+        int least3 = group.least[3];
+        int width0 = group.width[0];
+        int width1 = group.width[1];
+        int width2 = group.width[2];
+        int width3 = group.width[3];
         for (long i = 0; i < count; i += Lanes.LENGTH) {
-            FloatVector delta = Lanes.load(IN, model, modelAt + i * IN_BYTES)
-                    .sub(Lanes.load(IN, base, baseAt + i * IN_BYTES));
-            IntVector keys = delta.reinterpretAsInts().and(0x7FFFFFFF).min(MagnitudeCut.NAN_KEY);
-            VectorMask<Integer> out = keys.compare(VectorOperators.LT, leastKey);
-            if (BAND) {
-                out = out.or(keys.compare(VectorOperators.GE, limitKey));
+            long in = i * IN_BYTES;
+            long at = i * Float.BYTES;
+            FloatVector b = Lanes.load(IN, base, baseAt + in);
+            FloatVector vote0 = vote(x0, at0 + in, v0, at);
+            FloatVector vote1 = MODELS > 1 ? vote(x1, at1 + in, v1, at) : NOTHING;
+            FloatVector vote2 = MODELS > 2 ? vote(x2, at2 + in, v2, at) : NOTHING;
+            FloatVector vote3 = MODELS > 3 ? vote(x3, at3 + in, v3, at) : NOTHING;
+            FloatVector mass = load(!VOTE || !FIRST, massData, at);
+            if (VOTE) {
+                FloatVector delta = vote0.sub(b);
+                VectorMask<Float> kept = delta.reinterpretAsInts().and(Integer.MAX_VALUE).sub(least0)
+                        .compare(VectorOperators.ULT, width0).cast(Lanes.FLOAT);
+                if (DROP) {
+                    FloatVector factor = FloatVector.fromMemorySegment(Lanes.FLOAT, f0, at, ORDER);
+                    kept = kept.and(factor.compare(VectorOperators.EQ, factor));
+                    delta = delta.mul(factor);
+                }
+                vote0 = NOTHING.blend(WEIGHTED ? delta.mul(w0) : delta, kept);
+                mass = mass.add(vote0);
             }
-            VectorMask<Float> left = out.cast(Lanes.FLOAT);
-            if (DROP) {
-                FloatVector factor = load(factors, 4 * i);
-                left = left.or(factor.compare(VectorOperators.NE, factor));
-                delta = delta.mul(factor);
+            if (VOTE && MODELS > 1) {
+                FloatVector delta = vote1.sub(b);
+                VectorMask<Float> kept = delta.reinterpretAsInts().and(Integer.MAX_VALUE).sub(least1)
+                        .compare(VectorOperators.ULT, width1).cast(Lanes.FLOAT);
+                if (DROP) {
+                    FloatVector factor = FloatVector.fromMemorySegment(Lanes.FLOAT, f1, at, ORDER);
+                    kept = kept.and(factor.compare(VectorOperators.EQ, factor));
+                    delta = delta.mul(factor);
+                }
+                vote1 = NOTHING.blend(WEIGHTED ? delta.mul(w1) : delta, kept);
+                mass = mass.add(vote1);
             }
-            FloatVector vote = (WEIGHTED ? delta.mul(weight) : delta).blend(0f, left);
-            put(vote, votes, 4 * i);
-            put(load(mass, 4 * i).add(vote), mass, 4 * i);
+            if (VOTE && MODELS > 2) {
+                FloatVector delta = vote2.sub(b);
+                VectorMask<Float> kept = delta.reinterpretAsInts().and(Integer.MAX_VALUE).sub(least2)
+                        .compare(VectorOperators.ULT, width2).cast(Lanes.FLOAT);
+                if (DROP) {
+                    FloatVector factor = FloatVector.fromMemorySegment(Lanes.FLOAT, f2, at, ORDER);
+                    kept = kept.and(factor.compare(VectorOperators.EQ, factor));
+                    delta = delta.mul(factor);
+                }
+                vote2 = NOTHING.blend(WEIGHTED ? delta.mul(w2) : delta, kept);
+                mass = mass.add(vote2);
+            }
+            if (VOTE && MODELS > 3) {
+                FloatVector delta = vote3.sub(b);
+                VectorMask<Float> kept = delta.reinterpretAsInts().and(Integer.MAX_VALUE).sub(least3)
+                        .compare(VectorOperators.ULT, width3).cast(Lanes.FLOAT);
+                if (DROP) {
+                    FloatVector factor = FloatVector.fromMemorySegment(Lanes.FLOAT, f3, at, ORDER);
+                    kept = kept.and(factor.compare(VectorOperators.EQ, factor));
+                    delta = delta.mul(factor);
+                }
+                vote3 = NOTHING.blend(WEIGHTED ? delta.mul(w3) : delta, kept);
+                mass = mass.add(vote3);
+            }
+            if (!SETTLE) {
+                mass.intoMemorySegment(massData, at, ORDER);
+                if (ELECTS) {
+                    vote0.intoMemorySegment(v0, at, ORDER);
+                }
+                if (ELECTS && MODELS > 1) {
+                    vote1.intoMemorySegment(v1, at, ORDER);
+                }
+                if (ELECTS && MODELS > 2) {
+                    vote2.intoMemorySegment(v2, at, ORDER);
+                }
+                if (ELECTS && MODELS > 3) {
+                    vote3.intoMemorySegment(v3, at, ORDER);
+                }
+            } else {
+                FloatVector sum = mass;
+                FloatVector divisor = FloatVector.broadcast(Lanes.FLOAT, allWeights);
+                IntVector turn = mass.reinterpretAsInts().and(SIGN);
+                if (ELECTS) {
+                    sum = FIRST ? NOTHING : FloatVector.fromMemorySegment(Lanes.FLOAT, agreeing, at, ORDER);
+                    divisor = FIRST ? NOTHING : FloatVector.fromMemorySegment(Lanes.FLOAT, weights, at, ORDER);
+                    FloatVector turned = vote0.reinterpretAsInts().lanewise(XOR, turn).reinterpretAsFloats();
+                    VectorMask<Float> agrees = turned.compare(VectorOperators.GT, 0f);
+                    sum = sum.add(WEIGHTED ? turned : turned.mul(w0), agrees);
+                    divisor = NORMALIZE ? divisor.add(w0, agrees) : divisor;
+                }
+                if (ELECTS && MODELS > 1) {
+                    FloatVector turned = vote1.reinterpretAsInts().lanewise(XOR, turn).reinterpretAsFloats();
+                    VectorMask<Float> agrees = turned.compare(VectorOperators.GT, 0f);
+                    sum = sum.add(WEIGHTED ? turned : turned.mul(w1), agrees);
+                    divisor = NORMALIZE ? divisor.add(w1, agrees) : divisor;
+                }
+                if (ELECTS && MODELS > 2) {
+                    FloatVector turned = vote2.reinterpretAsInts().lanewise(XOR, turn).reinterpretAsFloats();
+                    VectorMask<Float> agrees = turned.compare(VectorOperators.GT, 0f);
+                    sum = sum.add(WEIGHTED ? turned : turned.mul(w2), agrees);
+                    divisor = NORMALIZE ? divisor.add(w2, agrees) : divisor;
+                }
+                if (ELECTS && MODELS > 3) {
+                    FloatVector turned = vote3.reinterpretAsInts().lanewise(XOR, turn).reinterpretAsFloats();
+                    VectorMask<Float> agrees = turned.compare(VectorOperators.GT, 0f);
+                    sum = sum.add(WEIGHTED ? turned : turned.mul(w3), agrees);
+                    divisor = NORMALIZE ? divisor.add(w3, agrees) : divisor;
+                }
+                if (!LAST) {
+                    sum.intoMemorySegment(agreeing, at, ORDER);
+                    divisor.intoMemorySegment(weights, at, ORDER);
+                } else {
+                    sum = NORMALIZE ? sum.div(divisor.blend(1f, divisor.compare(VectorOperators.EQ, 0f))) : sum;
+                    sum = ELECTS ? sum.reinterpretAsInts().lanewise(XOR, turn).reinterpretAsFloats() : sum;
+                    FloatVector result = sum.fma(FloatVector.broadcast(Lanes.FLOAT, lambda), b);
+                    IntVector bits = result.reinterpretAsInts();
+                    VectorMask<Integer> nan = result.compare(VectorOperators.NE, result)
+                            .or(mass.compare(VectorOperators.NE, mass)).cast(Lanes.INT);
+                    if (OUT == DType.BF16) {
+                        IntVector odd = bits.lanewise(VectorOperators.LSHR, 16).and(1);
+                        ((ShortVector) bits.add(0x7FFF).add(odd).lanewise(VectorOperators.LSHR, 16).blend(0x7FC0, nan)
+                                .convertShape(VectorOperators.I2S, Lanes.SHORT, 0)).intoMemorySegment(out,
+                                        outAt + i * OUT_BYTES, ORDER);
+                    } else {
+                        bits.blend(0x7FC00000, nan).intoMemorySegment(out, outAt + i * OUT_BYTES, ORDER);
+                    }
+                }
+            }
         }
     }
 
-    @Override
-    public void agree(MemorySegment votes, MemorySegment mass, float weight, MemorySegment sum, MemorySegment weights,
-            int count) {
-        FloatVector none = FloatVector.zero(Lanes.FLOAT);
-        for (long at = 0; at < 4L * count; at += 4L * Lanes.LENGTH) {
-            FloatVector vote = turned(load(votes, at), load(mass, at));
-            VectorMask<Float> agrees = vote.compare(VectorOperators.GT, 0f);
-            put(load(sum, at).add(none.blend(WEIGHTED ? vote : vote.mul(weight), agrees)), sum, at);
-            if (NORMALIZE) {
-                put(load(weights, at).add(none.blend(weight, agrees)), weights, at);
-            }
-        }
+    /** The model's elements, of which the vote will be formed, or the vote if it was formed before. */
+    private static FloatVector vote(MemorySegment x, long xAt, MemorySegment votes, long at) {
+        return VOTE ? Lanes.load(IN, x, xAt) : load(ELECTS, votes, at);
     }
 
-    @Override
-    public void finish(MemorySegment base, long baseAt, MemorySegment mass, MemorySegment sum, MemorySegment weights,
-            float lambda, float allWeights, MemorySegment out, long outAt, int count) {
-        FloatVector scale = FloatVector.broadcast(Lanes.FLOAT, lambda);
-        for (long i = 0; i < count; i += Lanes.LENGTH) {
-            FloatVector total = load(mass, 4 * i);
-            FloatVector result = ELECTS ? load(sum, 4 * i) : total;
-            if (NORMALIZE) {
-                FloatVector divisor = ELECTS
-                        ? load(weights, 4 * i)
-                        : FloatVector.broadcast(Lanes.FLOAT, allWeights);
-                result = result.div(divisor.blend(1f, divisor.compare(VectorOperators.EQ, 0f)));
-            }
-            if (ELECTS) {
-                result = turned(result, total).blend(Float.NaN, total.compare(VectorOperators.NE, total));
-            }
-            Lanes.store(OUT, result.fma(scale, Lanes.load(IN, base, baseAt + i * IN_BYTES)), out,
-                    outAt + i * OUT_BYTES);
-        }
-    }
-
-    /** The value, its sign turned where minus was elected. */
-    private static FloatVector turned(FloatVector value, FloatVector mass) {
-        IntVector bits = value.reinterpretAsInts();
-        VectorMask<Integer> plus = mass.compare(VectorOperators.GE, 0f).cast(Lanes.INT);
-        return bits.lanewise(VectorOperators.XOR, SIGN).blend(bits, plus).reinterpretAsFloats();
-    }
-
-    private static FloatVector load(MemorySegment data, long at) {
-        return Lanes.load(DType.F32, data, at);
-    }
-
-    private static void put(FloatVector value, MemorySegment data, long at) {
-        value.intoMemorySegment(data, at, ByteOrder.LITTLE_ENDIAN);
+    private static FloatVector load(boolean there, MemorySegment data, long at) {
+        return there ? FloatVector.fromMemorySegment(Lanes.FLOAT, data, at, ORDER) : NOTHING;
     }
 }

@@ -28,7 +28,8 @@ public final class Lanes {
     /** Lanes of a vector. */
     public static final int LENGTH = FLOAT.length();
 
-    private static final VectorSpecies<Short> SHORT = VectorSpecies.of(short.class,
+    /** Short vectors of as many lanes; of more where a vector of two floats is the widest, see {@link #supports}. */
+    public static final VectorSpecies<Short> SHORT = VectorSpecies.of(short.class,
             VectorShape.forBitSize(Math.max(64, FLOAT.vectorBitSize() / 2)));
     private static final VectorSpecies<Byte> BYTE = VectorSpecies.of(byte.class,
             VectorShape.forBitSize(Math.max(64, FLOAT.vectorBitSize() / 4)));

@@ -96,6 +96,31 @@ class DisjointMergeTest {
         assertThat(merge(Election.NONE, new double[]{1, -1}, 6, 2)).containsExactly(4);
     }
 
+    /** The result of a NaN that is kept is NaN, that of one that is not is the base: so the bits tell. */
+    @Test
+    void everyNaNHasTheSameMagnitudeWhateverItsPayload() {
+        int[] payloads = {0x7F800001, 0x7FC00000, 0x7FFFFFFF, 0xFFFFFFFF, 0xFF812345};
+        Tensor base = Tensors.zeros(DType.F32, 64);
+        Tensor x = Tensors.zeros(DType.F32, 64);
+        for (int i = 0; i < 64; i++) {
+            x.data().setAtIndex(ValueLayout.JAVA_INT, i, payloads[i % payloads.length]);
+        }
+        List<MagnitudeCut> cuts = List.of(MagnitudeCut.ALL, MagnitudeCut.NONE,
+                new MagnitudeCut(MagnitudeCut.NAN_KEY, 29), new MagnitudeCut(MagnitudeCut.NAN_KEY, Long.MAX_VALUE),
+                new MagnitudeCut(MagnitudeCut.NAN_KEY - 1, 40));
+        for (MagnitudeCut atLeast : cuts) {
+            for (MagnitudeCut tooLarge : cuts) {
+                Voter voter = new Voter(x, 1, new MagnitudeBand(atLeast, tooLarge), null);
+                Tensor out = Tensors.zeros(DType.F32, 64);
+                DisjointMerge.on(DEVICE).merge(base, List.of(voter), 0, TIES, out);
+                for (int i = 0; i < 64; i++) {
+                    assertThat(Elements.get(out, i)).as("element %d of %s", i, voter.band())
+                            .isEqualTo(Double.valueOf(define(base, List.of(voter), i, 0, TIES)));
+                }
+            }
+        }
+    }
+
     @Test
     void whatIsDroppedIsNotLookedAt() {
         Tensor base = Tensors.zeros(DType.F32, 40);
