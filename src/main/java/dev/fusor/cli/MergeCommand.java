@@ -1,7 +1,9 @@
 package dev.fusor.cli;
 
+import dev.fusor.align.PermutationSpec;
 import dev.fusor.checkpoint.Checkpoint;
 import dev.fusor.checkpoint.TensorEntry;
+import dev.fusor.merge.Alignment;
 import dev.fusor.merge.Estimate;
 import dev.fusor.merge.MergeException;
 import dev.fusor.merge.MergeOptions;
@@ -21,6 +23,7 @@ import dev.fusor.recipe.TensorInfo;
 import dev.fusor.recipe.TensorPlan;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,6 +31,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
@@ -98,13 +102,8 @@ final class MergeCommand implements Callable<Integer> {
         Recipe recipe = Recipe.read(recipeFile);
         List<Checkpoint> checkpoints = new ArrayList<>();
         try {
-            List<ModelInfo> models = new ArrayList<>();
-            for (Map.Entry<String, Path> model : recipe.locate(recipeFile.toAbsolutePath().getParent()).entrySet()) {
-                Checkpoint checkpoint = Checkpoint.open(model.getValue());
-                checkpoints.add(checkpoint);
-                models.add(describe(model.getKey(), checkpoint));
-            }
-            MergePlan plan = Planner.plan(recipe, models, new PlanOptions(cutEmbeddings, seed));
+            MergePlan plan = Planner.plan(recipe, open(recipe, folder(), checkpoints),
+                    new PlanOptions(cutEmbeddings, seed));
             int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
             return merge(plan, recipe, checkpoints,
                     new MergeOptions(count, cuda, reading, maxMemory, shardSize, overwrite, hash, failOnNan));
@@ -115,13 +114,30 @@ final class MergeCommand implements Callable<Integer> {
         }
     }
 
+    private Path folder() {
+        return recipeFile.toAbsolutePath().getParent();
+    }
+
+    /** Opens the models of a recipe, in its order, and tells what they hold. */
+    static List<ModelInfo> open(Recipe recipe, Path folder, List<Checkpoint> checkpoints)
+            throws IOException, RecipeException {
+        List<ModelInfo> models = new ArrayList<>();
+        for (Map.Entry<String, Path> model : recipe.locate(folder).entrySet()) {
+            Checkpoint checkpoint = Checkpoint.open(model.getValue());
+            checkpoints.add(checkpoint);
+            models.add(describe(model.getKey(), checkpoint));
+        }
+        return models;
+    }
+
     private int merge(MergePlan plan, Recipe recipe, List<Checkpoint> checkpoints, MergeOptions options)
-            throws IOException, MergeException {
+            throws IOException, MergeException, RecipeException {
         Estimate estimate = Estimate.of(plan, checkpoints, options);
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
         plan.notes().forEach(note -> err.println("note: " + note));
-        checkOutput(estimate);
+        checkOutput(output, overwrite, estimate);
+        Optional<PermutationSpec> permutations = Alignments.spec(recipe, folder(), plan, checkpoints, err);
         String looked = estimate.bytesToLookAt() == 0
                 ? ""
                 : " and %s before that to look at whole tensors".formatted(Sizes.words(estimate.bytesToLookAt()));
@@ -138,7 +154,10 @@ final class MergeCommand implements Callable<Integer> {
         Progress progress = quiet
                 ? Progress.SILENT
                 : new ProgressLine(err, estimate.bytesToRead() + estimate.bytesToWrite(), terminal);
-        try (Merger merger = new Merger(plan, checkpoints, options, progress)) {
+        Optional<Alignment> alignment = permutations.isEmpty()
+                ? Optional.empty()
+                : Optional.of(Alignments.compute(plan, permutations.get(), checkpoints, options, progressOf(err)));
+        try (Merger merger = new Merger(plan, checkpoints, options, progress, alignment)) {
             MergeReport report = merger.merge(output, recipe.text());
             report.notFinite().forEach(line -> err.println("not finite: " + line));
             out.println(String.format(Locale.ROOT, "%s: %s read, %s written in %.2f s, %.2f GB/s", output,
@@ -148,7 +167,12 @@ final class MergeCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void checkOutput(Estimate estimate) throws IOException, MergeException {
+    private PrintWriter progressOf(PrintWriter err) {
+        return quiet ? new PrintWriter(Writer.nullWriter()) : err;
+    }
+
+    /** Whether the output may be made, and has room. */
+    static void checkOutput(Path output, boolean overwrite, Estimate estimate) throws IOException, MergeException {
         Path parent = output.toAbsolutePath().normalize().getParent();
         while (parent != null && !Files.isDirectory(parent)) {
             parent = parent.getParent();

@@ -79,6 +79,13 @@ final class FileSource implements TensorSource {
             return mine.get()[place];
         }
 
+        /** Memory for what does not come from a file as it is. */
+        MemorySegment room(int place, long bytes) {
+            Range range = mine(place);
+            range.source = null;
+            return range.room(bytes);
+        }
+
         @Override
         public void close() {
             arena.close();

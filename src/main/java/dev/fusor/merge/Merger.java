@@ -30,6 +30,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -44,6 +45,7 @@ public final class Merger implements AutoCloseable {
     private final MergeOptions options;
     private final Estimate estimate;
     private final Progress progress;
+    private final Optional<Alignment> alignment;
     private final CpuDevice device;
     private final Arena arena = Arena.ofShared();
     private final FileSource.Buffers inputBuffers;
@@ -58,10 +60,17 @@ public final class Merger implements AutoCloseable {
      * @param checkpoints the plan's models, in its order; they stay open until the merge is closed
      * @param options how to do it
      * @param progress is told how far it has come
+     * @param alignment of the plan's models, if it has one
      * @throws MergeException if the memory allowed is too little
+     * @throws IllegalArgumentException if the plan aligns models and no alignment is given, or the other way round
      */
-    public Merger(MergePlan plan, List<Checkpoint> checkpoints, MergeOptions options, Progress progress)
-            throws MergeException {
+    public Merger(MergePlan plan, List<Checkpoint> checkpoints, MergeOptions options, Progress progress,
+            Optional<Alignment> alignment) throws MergeException {
+        if (plan.alignTo().isPresent() != alignment.isPresent()) {
+            throw new IllegalArgumentException("the plan %s models, got %s alignment".formatted(
+                    plan.alignTo().isPresent() ? "aligns" : "does not align", alignment.isPresent() ? "an" : "no"));
+        }
+        this.alignment = alignment;
         this.plan = plan;
         this.checkpoints = List.copyOf(checkpoints);
         this.options = options;
@@ -106,6 +115,9 @@ public final class Merger implements AutoCloseable {
                         .create(output, specs, options.shardBytes(), donor.metadata(), options.overwrite()))) {
             mergeAll(writer);
             Companions.copy(donor, plan, writer.staging());
+            if (alignment.isPresent()) {
+                alignment.get().write(writer.staging());
+            }
             new Manifest(plan, checkpoints, options, health).write(writer, recipe);
             writer.commit();
         } catch (UncheckedIOException e) {
@@ -195,6 +207,9 @@ public final class Merger implements AutoCloseable {
     private TensorSource source(TensorInput input, Shape shape, int place) {
         Checkpoint checkpoint = checkpoints.get(input.model());
         TensorEntry entry = checkpoint.tensor(input.tensor());
+        if (alignment.isPresent() && alignment.get().moves(input.model(), input.tensor())) {
+            return new GatheredSource(alignment.get().source(input.model(), entry, checkpoint), inputBuffers, place);
+        }
         if (options.reading() == Reading.MAPPED) {
             Tensor whole = checkpoint.map(input.tensor());
             return whole.shape().equals(shape) ? whole : whole.slice(0, shape.elements());

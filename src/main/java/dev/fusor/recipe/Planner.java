@@ -48,7 +48,10 @@ public final class Planner {
                 .orElse(OptionalInt.empty());
         OptionalInt layers = recipe.isAssembled() ? OptionalInt.of(layout.layers()) : OptionalInt.empty();
         return new MergePlan(recipe.models().stream().map(ModelReference::path).toList(), base, tensors,
-                base.orElse(0), layers, options.seed(), notes);
+                base.orElse(0), layers,
+                recipe.alignment().map(alignment -> OptionalInt.of(models.number(alignment.to())))
+                        .orElse(OptionalInt.empty()),
+                options.seed(), notes);
     }
 
     private void refuseGradientsWithoutLayers() throws RecipeException {

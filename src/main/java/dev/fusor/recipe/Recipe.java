@@ -2,6 +2,7 @@ package dev.fusor.recipe;
 
 import dev.fusor.method.MergeMethod;
 import dev.fusor.tensor.DType;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -25,10 +26,19 @@ public final class Recipe {
     private final Map<String, Setting> parameters;
     private final Optional<DType> outDtype;
     private final List<ModelReference> models;
+    private final Optional<Alignment> alignment;
+
+    /**
+     * The step before a merge that brings the units of all models to the places of one.
+     *
+     * @param to the model that stays; it need not be one of those that are merged
+     * @param spec the permutation spec as the recipe names its file, or nothing to make one from names and shapes
+     */
+    public record Alignment(ModelReference to, Optional<String> spec) {}
 
     Recipe(String sourceName, String text, MergeMethod method, List<Slice> slices, boolean assembled,
             Optional<ModelReference> base, Map<String, Setting> parameters, Optional<DType> outDtype,
-            List<ModelReference> models) {
+            List<ModelReference> models, Optional<Alignment> alignment) {
         this.sourceName = sourceName;
         this.text = text;
         this.method = method;
@@ -38,6 +48,7 @@ public final class Recipe {
         this.parameters = parameters;
         this.outDtype = outDtype;
         this.models = models;
+        this.alignment = alignment;
     }
 
     /**
@@ -89,6 +100,21 @@ public final class Recipe {
     /** {@return the base model of the whole recipe, if it names one} */
     public Optional<ModelReference> baseModel() {
         return base;
+    }
+
+    /** {@return how the models are aligned before they are merged, if they are} */
+    public Optional<Alignment> alignment() {
+        return alignment;
+    }
+
+    /**
+     * {@return where the permutation spec lies, if the recipe names one} It is looked for as models are.
+     *
+     * @param folder the recipe's own folder
+     */
+    public Optional<Path> locateSpec(Path folder) {
+        return alignment.flatMap(Alignment::spec)
+                .map(name -> Files.exists(Path.of(name)) ? Path.of(name) : folder.resolve(name));
     }
 
     /**

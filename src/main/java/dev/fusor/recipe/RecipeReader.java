@@ -3,7 +3,10 @@ package dev.fusor.recipe;
 import dev.fusor.method.MergeMethod;
 import dev.fusor.method.MergeMethods;
 import dev.fusor.method.Parameter;
+import dev.fusor.recipe.Recipe.Alignment;
 import dev.fusor.tensor.DType;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -15,7 +18,7 @@ final class RecipeReader {
     static final String KIND = "recipe";
 
     private static final List<String> KEYS = List.of("merge_method", "models", "slices", "base_model", "dtype",
-            "out_dtype", "parameters", "tokenizer_source");
+            "out_dtype", "parameters", "tokenizer_source", "align");
     private static final String COPIED = "Fusor copies the tokenizer files of the base model, or of the first model without one; ";
     private static final Map<String, String> ADVICE = Map.of(
             "modules", "models of several modules are not supported; use models or slices",
@@ -56,8 +59,9 @@ final class RecipeReader {
                 ? List.of(models(top.require("models"), top.get("base_model")))
                 : slices(top.require("slices"), top.get("base_model"));
         tokenizer(top.get("tokenizer_source"));
+        Optional<Alignment> alignment = alignment(top, slices);
         return new Recipe(sourceName, text, method, slices, top.get("slices").isPresent(), base, settings,
-                outDtype.or(() -> dtype), List.copyOf(models.all()));
+                outDtype.or(() -> dtype), List.copyOf(models.all()), alignment);
     }
 
     private MergeMethod method(Value value) throws RecipeException {
@@ -136,6 +140,38 @@ final class RecipeReader {
                 ? Optional.of(LayerRange.read(fields.require("layer_range")))
                 : Optional.empty();
         return new Source(entry.place(), model, true, range, parameters.read(fields.get("parameters"), true));
+    }
+
+    /** Without a model of its own it aligns to the base model, or to the first. */
+    private Optional<Alignment> alignment(Fields top, List<Slice> slices) throws RecipeException {
+        Optional<Value> value = top.get("align");
+        if (value.isEmpty()) {
+            return Optional.empty();
+        }
+        if (top.get("slices").isPresent()) {
+            throw value.get().problem("models are aligned whole; use models instead of slices");
+        }
+        Fields fields = Fields.of(value.get(), List.of("to", "spec"), Map.of());
+        ModelReference to = fields.get("to").isPresent()
+                ? models.read(fields.require("to"))
+                : base.orElse(slices.getFirst().sources().getFirst().model());
+        Optional<String> spec = Optional.empty();
+        if (fields.get("spec").isPresent()) {
+            spec = Optional.of(path(fields.require("spec")));
+        }
+        if (models.all().size() < 2) {
+            throw value.get().problem("there is no other model to align to %s; name one with 'to'"
+                    .formatted(Words.quote(to.path())));
+        }
+        return Optional.of(new Alignment(to, spec));
+    }
+
+    private static String path(Value value) throws RecipeException {
+        try {
+            return Path.of(value.text()).toString();
+        } catch (InvalidPathException e) {
+            throw value.problem("%s is not a path: %s".formatted(Words.quote(value.text()), e.getReason()));
+        }
     }
 
     private void readBase(Optional<Value> value) throws RecipeException {

@@ -1,0 +1,146 @@
+package dev.fusor.cli;
+
+import com.fasterxml.jackson.core.JsonGenerator;
+import dev.fusor.align.PermutationSpec;
+import dev.fusor.checkpoint.Checkpoint;
+import dev.fusor.merge.Alignment;
+import dev.fusor.merge.Alignment.Aligned;
+import dev.fusor.merge.Estimate;
+import dev.fusor.merge.MergeException;
+import dev.fusor.merge.MergeOptions;
+import dev.fusor.merge.Merger;
+import dev.fusor.merge.Progress;
+import dev.fusor.merge.Reading;
+import dev.fusor.recipe.MergePlan;
+import dev.fusor.recipe.PlanOptions;
+import dev.fusor.recipe.Planner;
+import dev.fusor.recipe.Recipe;
+import dev.fusor.recipe.RecipeException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code fusor align}: a merge of one model, aligned to another. */
+@Command(name = "align", mixinStandardHelpOptions = true, sortOptions = false, description = "Brings the units of a model to the places they have in another, by weight matching, and writes it. Its function stays the same.")
+final class AlignCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec command;
+
+    @Parameters(index = "0", paramLabel = "A", description = "The model that stays.")
+    private Path first;
+
+    @Parameters(index = "1", paramLabel = "B", description = "The model to be aligned.")
+    private Path second;
+
+    @Option(names = "--spec", paramLabel = "SPEC.yml", description = "The permutation spec (default: made from names and shapes).")
+    private Path spec;
+
+    @Option(names = {"-o",
+        "--output"}, paramLabel = "OUT_DIR", required = true, description = "The folder to make: B aligned, and alignment.json with the permutations.")
+    private Path output;
+
+    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per processor).")
+    private Integer threads;
+
+    @Option(names = "--max-memory", paramLabel = "SIZE", converter = Sizes.class, defaultValue = "300MB", description = "Memory the process may take, other than mapped files (default: ${DEFAULT-VALUE}).")
+    private long maxMemory;
+
+    @Option(names = "--random-seed", paramLabel = "N", defaultValue = "0", description = "Seed of the order in which groups are matched (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
+    @Option(names = "--overwrite", description = "Replace the output if it exists.")
+    private boolean overwrite;
+
+    @Option(names = "--json", description = "Print one JSON object.")
+    private boolean asJson;
+
+    @Option(names = "--quiet", description = "No progress.")
+    private boolean quiet;
+
+    AlignCommand() {}
+
+    @Override
+    public Integer call() throws IOException, RecipeException, MergeException {
+        if (threads != null && threads < 1) {
+            throw new MergeException("--threads is 1 or more, got " + threads);
+        }
+        int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+        MergeOptions options = new MergeOptions(count, OptionalInt.empty(), Reading.AUTO, maxMemory,
+                MergeOptions.STANDARD_SHARD, overwrite, false, false);
+        Path here = Path.of("").toAbsolutePath();
+        Recipe recipe = Recipe.parse(recipe(), "fusor align");
+        PrintWriter err = command.commandLine().getErr();
+        List<Checkpoint> checkpoints = new ArrayList<>();
+        try {
+            MergePlan plan = Planner.plan(recipe, MergeCommand.open(recipe, here, checkpoints),
+                    new PlanOptions(false, seed));
+            MergeCommand.checkOutput(output, overwrite, Estimate.of(plan, checkpoints, options));
+            PermutationSpec groups = Alignments.spec(recipe, here, plan, checkpoints, err).orElseThrow();
+            Alignment alignment = Alignments.compute(plan, groups, checkpoints, options,
+                    quiet ? new PrintWriter(Writer.nullWriter()) : err);
+            try (Merger merger = new Merger(plan, checkpoints, options, Progress.SILENT, Optional.of(alignment))) {
+                merger.merge(output, recipe.text());
+            }
+            print(alignment.of(1 - plan.alignTo().orElseThrow()));
+            return 0;
+        } finally {
+            for (Checkpoint checkpoint : checkpoints) {
+                checkpoint.close();
+            }
+        }
+    }
+
+    private String recipe() {
+        return """
+                merge_method: passthrough
+                models:
+                  - model: %s
+                align:
+                  to: %s
+                """.formatted(quoted(second), quoted(first)) + (spec == null ? "" : "  spec: " + quoted(spec) + "\n");
+    }
+
+    private static String quoted(Path path) {
+        return "'" + path.toString().replace("'", "''") + "'";
+    }
+
+    private void print(Aligned aligned) throws IOException {
+        PrintWriter out = command.commandLine().getOut();
+        if (asJson) {
+            Json.print(out, json -> write(json, aligned));
+            return;
+        }
+        Table table = new Table("sweep", ">objective");
+        for (int sweep = 0; sweep < aligned.objectives().size(); sweep++) {
+            table.row(sweep == 0 ? "before" : sweep, InspectCommand.number(aligned.objectives().get(sweep)));
+        }
+        table.row("at most", InspectCommand.number(aligned.match().bound()));
+        table.print(out);
+        out.println(String.format(Locale.ROOT, "%s: distance %s before, %s after%s", output,
+                InspectCommand.number(aligned.distanceBefore()), InspectCommand.number(aligned.distanceAfter()),
+                aligned.match().converged() ? "" : "; the last sweep still moved units"));
+    }
+
+    private void write(JsonGenerator json, Aligned aligned) throws IOException {
+        json.writeStringField("output", output.toString());
+        json.writeBooleanField("converged", aligned.match().converged());
+        json.writeFieldName("objectives");
+        json.writeArray(aligned.objectives().stream().mapToDouble(Double::doubleValue).toArray(), 0,
+                aligned.objectives().size());
+        json.writeNumberField("bound", aligned.match().bound());
+        json.writeNumberField("distance_before", aligned.distanceBefore());
+        json.writeNumberField("distance_after", aligned.distanceAfter());
+    }
+}
