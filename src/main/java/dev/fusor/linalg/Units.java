@@ -1,5 +1,6 @@
 package dev.fusor.linalg;
 
+import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 
@@ -49,6 +50,24 @@ public record Units(PermutedView source, int axis, long start, int count, long b
             columns *= extent(other);
         }
         return columns;
+    }
+
+    /** {@return the sum of the squares of each unit's elements} Float64, in the order of the columns. */
+    public double[] sumsOfSquares() {
+        double[] sums = new double[count];
+        long[] offsets = new long[UnitSimilarity.CHUNK];
+        long columns = columns();
+        for (long from = 0; from < columns; from += offsets.length) {
+            int chunk = (int) Math.min(offsets.length, columns - from);
+            offsets(from, chunk, offsets);
+            for (int unit = 0; unit < count; unit++) {
+                for (int k = 0; k < chunk; k++) {
+                    double element = Elements.get(source.tensor(), base(unit) + offsets[k]);
+                    sums[unit] += element * element;
+                }
+            }
+        }
+        return sums;
     }
 
     /** {@return whether neighbouring units are neighbours in memory} */
