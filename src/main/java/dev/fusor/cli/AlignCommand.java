@@ -112,7 +112,8 @@ final class AlignCommand implements Callable<Integer> {
                 """.formatted(quoted(second), quoted(first)) + (spec == null ? "" : "  spec: " + quoted(spec) + "\n");
     }
 
-    private static String quoted(Path path) {
+    /** A path as YAML takes it for text. */
+    static String quoted(Path path) {
         return "'" + path.toString().replace("'", "''") + "'";
     }
 

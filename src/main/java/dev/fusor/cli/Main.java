@@ -12,7 +12,8 @@ import picocli.CommandLine.Spec;
 
 /** The command {@code fusor}. Exit status 0 for success, 1 for a failure, 2 for bad usage. */
 @Command(name = "fusor", mixinStandardHelpOptions = true, versionProvider = Main.Version.class, description = "Fuses neural networks: merges checkpoints by mergekit's recipes.", subcommands = {
-    MergeCommand.class, AlignCommand.class, SpecCommand.class, InspectCommand.class, DiffCommand.class,
+    MergeCommand.class, AlignCommand.class, SpecCommand.class, PathCommand.class, BarrierCommand.class,
+    InspectCommand.class, DiffCommand.class,
     EnsembleCommand.class,
     DoctorCommand.class,
     ExamplesCommand.class})

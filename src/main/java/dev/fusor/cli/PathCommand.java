@@ -1,0 +1,134 @@
+package dev.fusor.cli;
+
+import dev.fusor.align.Curve;
+import dev.fusor.checkpoint.Checkpoint;
+import dev.fusor.merge.Estimate;
+import dev.fusor.merge.MergeException;
+import dev.fusor.merge.MergeOptions;
+import dev.fusor.merge.Merger;
+import dev.fusor.merge.Progress;
+import dev.fusor.merge.Reading;
+import dev.fusor.recipe.MergePlan;
+import dev.fusor.recipe.PlanOptions;
+import dev.fusor.recipe.Planner;
+import dev.fusor.recipe.Recipe;
+import dev.fusor.recipe.RecipeException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code fusor path}: checkpoints along a curve through the space of weights, each a merge. */
+@Command(name = "path", mixinStandardHelpOptions = true, sortOptions = false, description = "Writes checkpoints along a curve from one model to another, and a table of them, path.csv, last. With losses added to the table, fusor barrier tells the loss barrier and draws it.")
+final class PathCommand implements Callable<Integer> {
+    /** The table of the points. */
+    static final String TABLE = "path.csv";
+
+    @Spec
+    private CommandSpec command;
+
+    @Parameters(index = "0", paramLabel = "A", description = "The model at 0.")
+    private Path first;
+
+    @Parameters(index = "1", paramLabel = "B", description = "The model at 1.")
+    private Path last;
+
+    @Option(names = "--via", paramLabel = "MODEL", description = "A model that bends the curve; may be given several times, in order.")
+    private List<Path> via = new ArrayList<>();
+
+    @Option(names = "--curve", paramLabel = "CURVE", defaultValue = "POLYGON", description = "Straight from model to model, or a Bezier curve, quadratic with one --via: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+    private Curve curve;
+
+    @Option(names = "--points", paramLabel = "N", defaultValue = "25", description = "How many checkpoints, the ends included (default: ${DEFAULT-VALUE}).")
+    private int points;
+
+    @Option(names = {"-o",
+        "--output"}, paramLabel = "DIR", required = true, description = "The folder to write them into: point-000, point-001 ...")
+    private Path output;
+
+    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per processor).")
+    private Integer threads;
+
+    @Option(names = "--max-memory", paramLabel = "SIZE", converter = Sizes.class, defaultValue = "300MB", description = "Memory the process may take, other than mapped files (default: ${DEFAULT-VALUE}).")
+    private long maxMemory;
+
+    @Option(names = "--overwrite", description = "Replace checkpoints that exist.")
+    private boolean overwrite;
+
+    PathCommand() {}
+
+    @Override
+    public Integer call() throws IOException, RecipeException, MergeException {
+        if (threads != null && threads < 1) {
+            throw new MergeException("--threads is 1 or more, got " + threads);
+        }
+        if (points < 2 || points > 1000) {
+            throw new MergeException("--points is 2 to 1000, got " + points);
+        }
+        if (curve == Curve.BEZIER && via.isEmpty()) {
+            throw new MergeException("a Bezier curve of two models is the line between them; bend it with --via");
+        }
+        if (Files.exists(output.resolve(TABLE)) && !overwrite) {
+            throw new MergeException(
+                    output.resolve(TABLE) + " exists; give another folder, or --overwrite to replace the path");
+        }
+        List<Path> models = new ArrayList<>(via);
+        models.addFirst(first);
+        models.addLast(last);
+        StringBuilder table = new StringBuilder("t,checkpoint\n");
+        for (int i = 0; i < points; i++) {
+            double t = (double) i / (points - 1);
+            String name = String.format("point-%03d", i);
+            write(Recipe.parse(recipe(models, curve.weights(models.size(), t)), "fusor path"), output.resolve(name));
+            table.append(t).append(',').append(name).append('\n');
+        }
+        Files.writeString(output.resolve(TABLE), table);
+        command.commandLine().getOut().println("%s: %d checkpoints".formatted(output.resolve(TABLE), points));
+        return 0;
+    }
+
+    /** Models of weight 0 are left out: what is infinite there would be NaN here. A model that comes twice has the sum. */
+    private static String recipe(List<Path> models, double[] weights) {
+        Map<Path, Double> sums = new LinkedHashMap<>();
+        for (int i = 0; i < weights.length; i++) {
+            if (weights[i] != 0) {
+                sums.merge(models.get(i), weights[i], Double::sum);
+            }
+        }
+        StringBuilder recipe = new StringBuilder("merge_method: linear\nparameters: {normalize: false}\nmodels:\n");
+        sums.forEach((model, weight) -> recipe.append(
+                "  - {model: %s, parameters: {weight: %s}}\n".formatted(AlignCommand.quoted(model), weight)));
+        return recipe.toString();
+    }
+
+    private void write(Recipe recipe, Path point) throws IOException, RecipeException, MergeException {
+        int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+        MergeOptions options = new MergeOptions(count, OptionalInt.empty(), Reading.AUTO, maxMemory,
+                MergeOptions.STANDARD_SHARD, overwrite, false, false);
+        List<Checkpoint> checkpoints = new ArrayList<>();
+        try {
+            MergePlan plan = Planner.plan(recipe,
+                    MergeCommand.open(recipe, Path.of("").toAbsolutePath(), checkpoints), PlanOptions.standard());
+            MergeCommand.checkOutput(point, overwrite, Estimate.of(plan, checkpoints, options));
+            Files.createDirectories(output);
+            try (Merger merger = new Merger(plan, checkpoints, options, Progress.SILENT, Optional.empty())) {
+                merger.merge(point, recipe.text());
+            }
+        } finally {
+            for (Checkpoint checkpoint : checkpoints) {
+                checkpoint.close();
+            }
+        }
+    }
+}
