@@ -17,16 +17,18 @@ import java.util.List;
  * {@link dev.fusor.trim.MagnitudeSelection} takes it; f is the factor of the model's drop, and there is no product without
  * one); where its band does not keep the difference or its drop drops the element, the model's vote is +0, whatever x is;
  * <li>else its vote is that, times its weight w unless the election is {@link Election#UNWEIGHTED};
- * <li>the votes are added up, from +0; a sum of 0 or more elects plus, less elects minus;
+ * <li>the votes are added up, from +0, or their signs with {@link Election#COUNT}; a sum of more than 0 elects plus, less elects
+ * minus, and 0 what {@link Zero} says;
  * <li>the magnitudes of the votes of the elected sign are added up, from +0 (times w if that was left out before), and the sum
- * takes that sign; so are their weights; a vote of 0 has no sign. With {@link Election#NONE} the sum of all votes stands
- * instead, and the weights of all models, added in float64 and rounded;
+ * takes that sign; so are their weights; a vote of 0 has no sign. With {@link Aggregation#LARGEST} only that of them which is
+ * largest by magnitude counts, of equals that of the first model. With {@link Election#NONE} the sum of all votes stands instead,
+ * and the weights of all models, added in float64 and rounded;
  * <li>the sum is divided by the sum of the weights if {@code normalize}, unless that is 0;
  * <li>the result is {@code fma(lambda, sum, b)}, rounded to the output type; if base or output is F64, this last step is
  * taken in float64.
  * </ol>
- * If the sum of the votes is NaN (a vote is NaN, or infinite votes oppose each other), the result is NaN. Tensors of no
- * elements are left alone.
+ * If the sum that elects is NaN (a vote is NaN, or infinite votes oppose each other and are not only counted), the result is NaN.
+ * Tensors of no elements are left alone.
  */
 public sealed interface DisjointMerge permits DisjointMergeCpu {
     /** Whose votes count. */
@@ -36,17 +38,60 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
         /** Those of the sign that has more of the task vectors as they are: SCE, and the authors of TIES. */
         UNWEIGHTED,
         /** All. */
-        NONE
+        NONE,
+        /** Those of the sign that more of the weighted task vectors have. */
+        COUNT
+    }
+
+    /** What is made of the votes of the elected sign. */
+    enum Aggregation {
+        /** Their sum: TIES, and with {@code normalize} its disjoint mean. */
+        SUM,
+        /** The largest of them by magnitude. */
+        LARGEST
+    }
+
+    /** What a sum of 0 elects. */
+    enum Zero {
+        /** Plus, as in mergekit. */
+        PLUS,
+        /** Minus. */
+        MINUS
     }
 
     /**
      * How votes become the result.
      *
      * @param election whose votes count
+     * @param aggregation what is made of them; there is only the sum without an election
+     * @param zero what a sum of 0 elects
      * @param lambda scales the merged task vector, rounded to float32
      * @param normalize whether to divide by the weights of those who count
      */
-    record Rule(Election election, double lambda, boolean normalize) {}
+    record Rule(Election election, Aggregation aggregation, Zero zero, double lambda, boolean normalize) {
+        /** Checks what goes together. */
+        public Rule {
+            if (election == Election.NONE && aggregation != Aggregation.SUM) {
+                throw new IllegalArgumentException("without an election votes are added up, got " + aggregation);
+            }
+        }
+
+        /** {@return whether votes are added up and a sum of 0 elects plus: what vector loops and kernels do} */
+        public boolean isCommon() {
+            return election != Election.COUNT && aggregation == Aggregation.SUM && zero == Zero.PLUS;
+        }
+
+        /**
+         * A rule that adds votes up, and by which a sum of 0 elects plus.
+         *
+         * @param election whose votes count
+         * @param lambda scales the merged task vector, rounded to float32
+         * @param normalize whether to divide by the weights of those who count
+         */
+        public Rule(Election election, double lambda, boolean normalize) {
+            this(election, Aggregation.SUM, Zero.PLUS, lambda, normalize);
+        }
+    }
 
     /**
      * A model and its part in the merge.
@@ -89,4 +134,15 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
      * @throws IllegalArgumentException if counts differ or a type is not arithmetic
      */
     void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out);
+
+    /**
+     * {@return how many more elements of a range elect plus than minus} Elements whose sum is 0 or NaN elect neither.
+     *
+     * @param base the base model's range
+     * @param voters at least one; ranges of the base's element count
+     * @param first the flat index of the range's first element in the whole tensor, which bands and drops refer to
+     * @param election one in which signs are elected
+     * @throws IllegalArgumentException if counts differ, a type is not arithmetic, or nothing is elected
+     */
+    long majority(Tensor base, List<Voter> voters, long first, Election election);
 }

@@ -5,6 +5,7 @@ import dev.fusor.simd.Lanes;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.Tensor;
 import java.util.List;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.Stream;
 
 /** Election and merge on the CPU, in ranges where each model's band keeps the same keys throughout. */
@@ -19,6 +20,33 @@ final class DisjointMergeCpu implements DisjointMerge {
 
     @Override
     public void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out) {
+        check(base, voters, out);
+        boolean vectors = rule.isCommon() && Specialised.available()
+                && everything(base, voters, out).allMatch(tensor -> Lanes.supports(tensor.dtype()));
+        DisjointMergeVectors byVectors = vectors ? new DisjointMergeVectors(base, voters, first, rule, out) : null;
+        DisjointMergePlain plainly = new DisjointMergePlain(base, voters, first, rule, out);
+        eachRange(voters, first, out.elements(), (from, count) -> {
+            int whole = vectors ? count - count % Lanes.LENGTH : 0;
+            if (whole > 0) {
+                byVectors.merge(from, whole);
+            }
+            plainly.merge(from + whole, count - whole);
+        });
+    }
+
+    @Override
+    public long majority(Tensor base, List<Voter> voters, long first, Election election) {
+        if (election == Election.NONE) {
+            throw new IllegalArgumentException("there is a majority where signs are elected, got " + election);
+        }
+        check(base, voters, base);
+        DisjointMergePlain plainly = new DisjointMergePlain(base, voters, first, new Rule(election, 1, false), base);
+        LongAdder majority = new LongAdder();
+        eachRange(voters, first, base.elements(), (from, count) -> majority.add(plainly.majority(from, count)));
+        return majority.sum();
+    }
+
+    private static void check(Tensor base, List<Voter> voters, Tensor out) {
         if (voters.isEmpty()) {
             throw new IllegalArgumentException("a disjoint merge takes at least 1 model, got none");
         }
@@ -29,19 +57,19 @@ final class DisjointMergeCpu implements DisjointMerge {
                                 .formatted(tensor, out));
             }
         });
-        boolean vectors = Specialised.available()
-                && everything(base, voters, out).allMatch(tensor -> Lanes.supports(tensor.dtype()));
-        DisjointMergeVectors byVectors = vectors ? new DisjointMergeVectors(base, voters, first, rule, out) : null;
-        DisjointMergePlain plainly = new DisjointMergePlain(base, voters, first, rule, out);
-        device.run((out.elements() + TILE - 1) / TILE, tile -> {
-            long to = Math.min((tile + 1) * TILE, out.elements());
+    }
+
+    /** What is done with elements whose keys kept are the same throughout. */
+    private interface Step {
+        void run(long from, int count);
+    }
+
+    private void eachRange(List<Voter> voters, long first, long length, Step step) {
+        device.run((length + TILE - 1) / TILE, tile -> {
+            long to = Math.min((tile + 1) * TILE, length);
             for (long from = tile * TILE; from < to;) {
                 long next = Math.min(to, nextChange(voters, first + from) - first);
-                long whole = vectors ? (next - from) / Lanes.LENGTH * Lanes.LENGTH : 0;
-                if (whole > 0) {
-                    byVectors.merge(from, (int) whole);
-                }
-                plainly.merge(from + whole, (int) (next - from - whole));
+                step.run(from, (int) (next - from));
                 from = next;
             }
         });

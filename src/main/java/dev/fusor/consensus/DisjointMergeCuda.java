@@ -1,7 +1,6 @@
 package dev.fusor.consensus;
 
 import dev.fusor.consensus.DisjointMerge.Election;
-import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaKernel;
@@ -91,14 +90,18 @@ public final class DisjointMergeCuda implements AutoCloseable {
      * @param normalize whether to divide by the weights of those who count
      * @param items at least one, all with as many voters
      * @return the launch
-     * @throws IllegalArgumentException if counts, lengths or types differ, a type or a drop is not supported, or memory is not
-     * the device's
+     * @throws IllegalArgumentException if counts, lengths or types differ, a type, a drop or the election is not supported, or
+     * memory is not the device's
      */
     public static DisjointMergeCuda prepare(CudaStream stream, Election election, boolean normalize,
             List<Item> items) {
         if (items.isEmpty() || items.getFirst().voters().isEmpty()) {
             throw new IllegalArgumentException(
                     "a launch of disjoint merges takes at least 1 item and 1 model, got %s".formatted(items));
+        }
+        if (election == Election.COUNT) {
+            throw new IllegalArgumentException(
+                    "on a device votes are added up, got %s: merge on the CPU".formatted(election));
         }
         items.forEach(item -> check(item, items.getFirst()));
         return new DisjointMergeCuda(stream, election, normalize, items);

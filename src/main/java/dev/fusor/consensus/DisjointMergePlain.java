@@ -1,8 +1,10 @@
 package dev.fusor.consensus;
 
+import dev.fusor.consensus.DisjointMerge.Aggregation;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
+import dev.fusor.consensus.DisjointMerge.Zero;
 import dev.fusor.simd.Scratch;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
@@ -57,21 +59,12 @@ final class DisjointMergePlain {
         float[] mass = scratch.floats(MASS);
         float[] sum = scratch.floats(SUM);
         float[] weights = scratch.floats(WEIGHTS);
-        float[][] votes = new float[voters.size()][];
-        Arrays.fill(mass, 0, count, 0f);
-        for (int m = 0; m < voters.size(); m++) {
-            votes[m] = scratch.floats(VOTES + m);
-            TaskVector.load(base, voters.get(m).x(), from, votes[m], count);
-            vote(voters.get(m), from, votes[m], count);
-            for (int i = 0; i < count; i++) {
-                mass[i] += votes[m][i];
-            }
-        }
+        float[][] votes = vote(from, count, mass);
         for (int i = 0; i < count; i++) {
             sum[i] = mass[i];
             weights[i] = allWeights;
             if (rule.election() != Election.NONE) {
-                agree(votes, i, mass[i] >= 0, sum, weights);
+                agree(votes, i, mass[i] > 0 || mass[i] == 0 && rule.zero() == Zero.PLUS, sum, weights);
             }
             if (rule.normalize() && weights[i] != 0) {
                 sum[i] /= weights[i];
@@ -94,6 +87,35 @@ final class DisjointMergePlain {
         }
     }
 
+    /** How many more elements elect plus than minus; their keys kept must be the same throughout. */
+    long majority(long from, int count) {
+        float[] mass = Scratch.mine().floats(MASS);
+        long majority = 0;
+        for (int done = 0; done < count; done += ELEMENTS) {
+            int block = Math.min(ELEMENTS, count - done);
+            vote(from + done, block, mass);
+            for (int i = 0; i < block; i++) {
+                majority += mass[i] > 0 ? 1 : mass[i] < 0 ? -1 : 0;
+            }
+        }
+        return majority;
+    }
+
+    /** The votes of each model, and what they elect. */
+    private float[][] vote(long from, int count, float[] mass) {
+        float[][] votes = new float[voters.size()][];
+        Arrays.fill(mass, 0, count, 0f);
+        for (int m = 0; m < voters.size(); m++) {
+            votes[m] = Scratch.mine().floats(VOTES + m);
+            TaskVector.load(base, voters.get(m).x(), from, votes[m], count);
+            vote(voters.get(m), from, votes[m], count);
+            for (int i = 0; i < count; i++) {
+                mass[i] += rule.election() == Election.COUNT ? Math.signum(votes[m][i]) : votes[m][i];
+            }
+        }
+        return votes;
+    }
+
     /** Turns differences into votes. */
     private void vote(Voter voter, long from, float[] delta, int count) {
         MemorySegment factors = Scratch.mine().buffer(0);
@@ -110,16 +132,20 @@ final class DisjointMergePlain {
         }
     }
 
-    /** Adds up, as magnitudes, the votes for an element that have the elected sign, and their weights. */
+    /** Adds up, as magnitudes, the votes for an element that have the elected sign, and their weights; or takes the largest. */
     private void agree(float[][] votes, int i, boolean plus, float[] sum, float[] weights) {
         sum[i] = 0f;
         weights[i] = 0f;
         for (int m = 0; m < voters.size(); m++) {
             float vote = plus ? votes[m][i] : -votes[m][i];
             float weight = (float) voters.get(m).weight();
-            if (vote > 0) {
-                sum[i] += rule.election() == Election.UNWEIGHTED ? weight * vote : vote;
+            float weighed = rule.election() == Election.UNWEIGHTED ? weight * vote : vote;
+            if (vote > 0 && rule.aggregation() == Aggregation.SUM) {
+                sum[i] += weighed;
                 weights[i] += weight;
+            } else if (vote > 0 && Math.abs(weighed) > Math.abs(sum[i])) {
+                sum[i] = weighed;
+                weights[i] = weight;
             }
         }
         sum[i] = plus ? sum[i] : -sum[i];

@@ -124,7 +124,8 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         return CudaFormats.supports(type) && CudaFormats.supports(out)
                 && merge.inputs().stream().allMatch(input -> input.dtype() == type)
                 && (!(merge instanceof DisjointRanges disjoint)
-                        || disjoint.drops().stream().allMatch(DisjointMergeCuda::supports));
+                        || disjoint.rule().isCommon()
+                                && disjoint.drops().stream().allMatch(DisjointMergeCuda::supports));
     }
 
     /**

@@ -1,9 +1,7 @@
 package dev.fusor.method;
 
-import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.trim.MagnitudeSelection;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -16,19 +14,19 @@ import java.util.Map;
 public final class Breadcrumbs extends TrimmedTaskArithmetic {
     private static final double STANDARD_GAMMA = 0.01;
 
-    private Breadcrumbs(String name, Election election) {
-        super(name, election, false, Parameter.optional("gamma", Scope.MODEL, STANDARD_GAMMA, "a fraction from 0 to 1",
+    private Breadcrumbs(String name, boolean elects) {
+        super(name, elects, false, Parameter.optional("gamma", Scope.MODEL, STANDARD_GAMMA, "a fraction from 0 to 1",
                 gamma -> gamma >= 0 && gamma <= 1));
     }
 
     /** {@return {@code breadcrumbs}: all task vectors are added up} */
     public static Breadcrumbs linear() {
-        return new Breadcrumbs("breadcrumbs", Election.NONE);
+        return new Breadcrumbs("breadcrumbs", false);
     }
 
     /** {@return {@code breadcrumbs_ties}: those of the elected sign are added up} */
     public static Breadcrumbs ties() {
-        return new Breadcrumbs("breadcrumbs_ties", Election.WEIGHTED);
+        return new Breadcrumbs("breadcrumbs_ties", true);
     }
 
     @Override
@@ -36,10 +34,5 @@ public final class Breadcrumbs extends TrimmedTaskArithmetic {
         long kept = MagnitudeSelection.kept(modelParameters.get("density"), elements);
         long tooLarge = Math.min(MagnitudeSelection.kept(modelParameters.get("gamma"), elements), elements - kept);
         return new Kept(kept + tooLarge, tooLarge);
-    }
-
-    @Override
-    public List<String> spanned() {
-        return List.of("density", "gamma", "all_ties");
     }
 }

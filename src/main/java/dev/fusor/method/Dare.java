@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.drop.Philox;
 import dev.fusor.drop.RandomDrop;
@@ -13,18 +12,18 @@ import java.util.Map;
  * 1 / density if {@code rescale}; then they are added up, or signs are elected.
  */
 public final class Dare extends SparseTaskArithmetic {
-    private Dare(String name, Election election) {
-        super(name, election, false, Parameter.flag("rescale", true), Parameter.flag("rescale_l1", false));
+    private Dare(String name, boolean elects) {
+        super(name, elects, false, Parameter.flag("rescale", true), Parameter.flag("rescale_l1", false));
     }
 
     /** {@return {@code dare_linear}: all task vectors are added up} */
     public static Dare linear() {
-        return new Dare("dare_linear", Election.NONE);
+        return new Dare("dare_linear", false);
     }
 
     /** {@return {@code dare_ties}: those of the elected sign are added up} */
     public static Dare ties() {
-        return new Dare("dare_ties", Election.WEIGHTED);
+        return new Dare("dare_ties", true);
     }
 
     @Override

@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.drop.Philox;
 import dev.fusor.drop.RandomDrop;
 import dev.fusor.drop.RankedDrop;
@@ -27,8 +26,8 @@ public final class Della extends SparseTaskArithmetic {
     /** Sorting a row takes 16 bytes of heap an element. */
     private static final long LONGEST_ROW = 1 << 22;
 
-    private Della(String name, Election election, boolean normalize) {
-        super(name, election, normalize,
+    private Della(String name, boolean elects, boolean normalize) {
+        super(name, elects, normalize,
                 Parameter.optional("epsilon", Scope.MODEL, STANDARD_EPSILON, "a fraction from 0 to 0.5",
                         epsilon -> epsilon >= 0 && epsilon <= 0.5),
                 Parameter.flag("rescale", true), Parameter.flag("rescale_l1", false));
@@ -36,12 +35,12 @@ public final class Della extends SparseTaskArithmetic {
 
     /** {@return {@code della_linear}: all task vectors are added up} */
     public static Della linear() {
-        return new Della("della_linear", Election.NONE, false);
+        return new Della("della_linear", false, false);
     }
 
     /** {@return {@code della}: those of the elected sign are averaged} */
     public static Della ties() {
-        return new Della("della", Election.WEIGHTED, true);
+        return new Della("della", true, true);
     }
 
     @Override

@@ -32,6 +32,17 @@ public record DisjointRanges(TensorSource base, List<TensorSource> models, doubl
     }
 
     /**
+     * {@return how many more elements of a range elect plus than minus}
+     *
+     * @param from the flat index of its first element
+     * @param count how many elements it has
+     */
+    long majority(long from, long count) {
+        return MERGE.majority(base.slice(from, count),
+                voters(models.stream().map(model -> model.slice(from, count)).toList()), from, rule.election());
+    }
+
+    /**
      * {@return the voters of a range}
      *
      * @param slices the range of each model, wherever it is

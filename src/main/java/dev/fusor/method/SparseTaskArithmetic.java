@@ -1,7 +1,9 @@
 package dev.fusor.method;
 
+import dev.fusor.consensus.DisjointMerge.Aggregation;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
+import dev.fusor.consensus.DisjointMerge.Zero;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.method.Sparsity.Drop;
@@ -10,30 +12,51 @@ import dev.fusor.tensor.TensorSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.IntStream;
 
-/** What the methods share that make task vectors sparse, and then add them up, or elect signs and merge disjointly. */
+/**
+ * What the methods share that make task vectors sparse, and then add them up, or elect signs and merge disjointly.
+ *
+ * <p>Signs are elected by the weighted task vectors as in mergekit, by the task vectors as they are as in the code of the authors of
+ * TIES and in FusionBench ({@code election: unweighted}), or by the number of models ({@code election: count}). A sum of 0 elects
+ * plus as in mergekit, or, with {@code zero_sum: majority} as in the authors' code, the sign that more elements elect of all that
+ * are looked at together, minus if as many elect either. The votes of the elected sign are added up, and divided by their weights if
+ * {@code normalize}; with {@code aggregate: max} the largest of them by magnitude stands in place of the sum, and its weight in place of
+ * theirs.
+ */
 abstract class SparseTaskArithmetic implements MergeMethod {
     static final Parameter DENSITY = Parameter.optional("density", Scope.MODEL, 1, "a fraction from 0 to 1",
             d -> d >= 0 && d <= 1);
 
+    private static final Parameter ELECTION = Parameter.word("election", "weighted", "unweighted", "count");
+    private static final List<Election> ELECTIONS = List.of(Election.WEIGHTED, Election.UNWEIGHTED, Election.COUNT);
+    private static final Parameter ZERO_SUM = Parameter.word("zero_sum", "plus", "majority");
+    private static final Parameter AGGREGATE = Parameter.word("aggregate", "sum", "max");
+
+    /** Elements that are asked for in one go. */
+    private static final long TILE = 1 << 17;
+
     private final String name;
-    private final Election election;
+    private final boolean elects;
     private final List<Parameter> parameters;
 
     /**
      * A method.
      *
      * @param name in recipes
-     * @param election whose votes count
+     * @param elects whether signs are elected
      * @param normalize whether it divides by weights unless told
      * @param own its parameters beside those that all such methods have
      */
-    SparseTaskArithmetic(String name, Election election, boolean normalize, Parameter... own) {
+    SparseTaskArithmetic(String name, boolean elects, boolean normalize, Parameter... own) {
         this.name = name;
-        this.election = election;
+        this.elects = elects;
         List<Parameter> all = new ArrayList<>(List.of(Parameter.weight(), DENSITY));
         all.addAll(List.of(own));
+        if (elects) {
+            all.addAll(List.of(ELECTION, ZERO_SUM, AGGREGATE));
+        }
         all.addAll(List.of(Parameter.finite("lambda", Scope.TENSOR, 1), Parameter.flag("normalize", normalize),
                 Parameter.flag("int8_mask", false)));
         this.parameters = List.copyOf(all);
@@ -59,26 +82,62 @@ abstract class SparseTaskArithmetic implements MergeMethod {
 
     @Override
     public final RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
-        return merge(inputs, sparsities(inputs, whole), whole);
+        return merges(List.of(inputs), List.of(sparsities(inputs, whole)), whole).getFirst();
     }
 
-    /** {@return the merge of task vectors of which some is kept} */
-    final RangeMerge merge(MergeInputs inputs, List<Sparsity> kept, WholeTensors whole) {
-        List<Sparsity> sparsities = IntStream.range(0, kept.size())
-                .mapToObj(model -> rescaled(kept.get(model), inputs, model, whole)).toList();
-        Rule rule = new Rule(election, inputs.value("lambda"), inputs.flag("normalize"));
-        // Ranks take whole rows: what they drop is found range by range, and before the range's tensors are asked for.
-        return sparsities.stream().allMatch(sparsity -> sparsity.drop() instanceof Drop.Always)
-                ? ranges(inputs, sparsities, rule, 0, 0)
-                : (from, out) -> ranges(inputs, sparsities, rule, from, out.elements()).merge(from, out);
+    /** {@return the merges of tensors that are looked at together, and of whose task vectors some is kept} */
+    final List<RangeMerge> merges(List<MergeInputs> tensors, List<List<Sparsity>> kept, WholeTensors whole) {
+        List<Ranges> all = IntStream.range(0, tensors.size())
+                .mapToObj(tensor -> new Ranges(tensors.get(tensor),
+                        tensors.get(tensor).ofEachModel(
+                                model -> rescaled(kept.get(tensor).get(model), tensors.get(tensor), model, whole))))
+                .toList();
+        Zero zero = elects && tensors.getFirst().value(ZERO_SUM.name()) != 0 && majority(all, whole) <= 0
+                ? Zero.MINUS
+                : Zero.PLUS;
+        return all.stream().map(ranges -> ranges.by(rule(ranges.inputs, zero))).toList();
     }
 
-    private static DisjointRanges ranges(MergeInputs inputs, List<Sparsity> sparsities, Rule rule, long from,
-            long count) {
-        List<DropFactors> drops = new ArrayList<>();
-        sparsities.forEach(sparsity -> drops.add(sparsity.drop().factors(from, count)));
-        return new DisjointRanges(inputs.base(), inputs.models(), inputs.values("weight"),
-                sparsities.stream().map(Sparsity::band).toList(), drops, rule);
+    private Election election(MergeInputs inputs) {
+        return elects ? ELECTIONS.get((int) inputs.value(ELECTION.name())) : Election.NONE;
+    }
+
+    private Rule rule(MergeInputs inputs, Zero zero) {
+        boolean max = elects && inputs.value(AGGREGATE.name()) != 0;
+        return new Rule(election(inputs), max ? Aggregation.LARGEST : Aggregation.SUM, zero, inputs.value("lambda"),
+                inputs.flag("normalize"));
+    }
+
+    /** How many more elements of all tensors elect plus than minus. */
+    private long majority(List<Ranges> all, WholeTensors whole) {
+        LongAdder majority = new LongAdder();
+        for (Ranges ranges : all) {
+            long length = ranges.inputs.base().elements();
+            Rule rule = rule(ranges.inputs, Zero.PLUS);
+            whole.cpu().run((length + TILE - 1) / TILE, number -> {
+                long from = number * TILE;
+                long count = Math.min(TILE, length - from);
+                majority.add(ranges.of(rule, from, count).majority(from, count));
+            });
+        }
+        return majority.sum();
+    }
+
+    /** A tensor and what is kept of it. */
+    private record Ranges(MergeInputs inputs, List<Sparsity> sparsities) {
+        RangeMerge by(Rule rule) {
+            // Ranks take whole rows: what they drop is found range by range, and before the range's tensors are asked for.
+            return sparsities.stream().allMatch(sparsity -> sparsity.drop() instanceof Drop.Always)
+                    ? of(rule, 0, 0)
+                    : (from, out) -> of(rule, from, out.elements()).merge(from, out);
+        }
+
+        DisjointRanges of(Rule rule, long from, long count) {
+            List<DropFactors> drops = new ArrayList<>();
+            sparsities.forEach(sparsity -> drops.add(sparsity.drop().factors(from, count)));
+            return new DisjointRanges(inputs.base(), inputs.models(), inputs.values("weight"),
+                    sparsities.stream().map(Sparsity::band).toList(), drops, rule);
+        }
     }
 
     /** Multiplies what is left so that the sum of its magnitudes is that of the whole task vector, if that is asked for. */
@@ -98,6 +157,11 @@ abstract class SparseTaskArithmetic implements MergeMethod {
 
     @Override
     public int looks(List<Map<String, Double>> modelParameters, Map<String, Double> parameters) {
-        return rescalesToSum(parameters) ? 2 : 0;
+        return (rescalesToSum(parameters) ? 2 : 0) + (elects && parameters.get(ZERO_SUM.name()) != 0 ? 1 : 0);
+    }
+
+    @Override
+    public List<String> spanned() {
+        return elects ? List.of(ELECTION.name(), ZERO_SUM.name()) : List.of();
     }
 }

@@ -1,8 +1,6 @@
 package dev.fusor.method;
 
-import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.trim.MagnitudeSelection;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -11,16 +9,11 @@ import java.util.Map;
 public final class Ties extends TrimmedTaskArithmetic {
     /** The method has no state. */
     public Ties() {
-        super("ties", Election.WEIGHTED, true);
+        super("ties", true, true);
     }
 
     @Override
     Kept kept(Map<String, Double> modelParameters, long elements) {
         return new Kept(MagnitudeSelection.kept(modelParameters.get("density"), elements), 0);
-    }
-
-    @Override
-    public List<String> spanned() {
-        return List.of("density", "all_ties");
     }
 }

@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection.Part;
@@ -28,8 +27,8 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
     private static final Parameter ALL_TIES = Parameter.flag("all_ties", false);
     private static final Parameter RESCALE = Parameter.flag("rescale", false);
 
-    TrimmedTaskArithmetic(String name, Election election, boolean normalize, Parameter... own) {
-        super(name, election, normalize,
+    TrimmedTaskArithmetic(String name, boolean elects, boolean normalize, Parameter... own) {
+        super(name, elects, normalize,
                 Stream.concat(Stream.of(own), Stream.of(SCOPE, ALL_TIES, RESCALE)).toArray(Parameter[]::new));
     }
 
@@ -40,6 +39,13 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
      * @param tooLarge but for so many of the very largest
      */
     record Kept(long atLeast, long tooLarge) {}
+
+    @Override
+    public final List<String> spanned() {
+        Stream<String> own = parameters().stream().map(Parameter::name)
+                .filter(name -> name.equals("density") || name.equals("gamma") || name.equals(ALL_TIES.name()));
+        return Stream.concat(own, super.spanned().stream()).toList();
+    }
 
     /** {@return what is kept of so many elements} */
     abstract Kept kept(Map<String, Double> modelParameters, long elements);
@@ -56,9 +62,7 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
 
     @Override
     public final List<RangeMerge> prepareTogether(List<MergeInputs> tensors, WholeTensors whole) {
-        List<List<Sparsity>> trimmed = trim(tensors, whole);
-        return IntStream.range(0, tensors.size())
-                .mapToObj(tensor -> merge(tensors.get(tensor), trimmed.get(tensor), whole)).toList();
+        return merges(tensors, trim(tensors, whole), whole);
     }
 
     /** What is kept of each tensor, model by model. */

@@ -33,7 +33,8 @@ class MergeCommandTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"linear", "task_arithmetic", "ties", "dare_ties", "breadcrumbs", "della", "sce", "slerp",
+    @ValueSource(strings = {"linear", "task_arithmetic", "ties", "ties_of_the_authors", "dare_ties", "breadcrumbs",
+        "della", "sce", "slerp",
         "nearswap", "passthrough"})
     void everyExampleMergesToTheSameBitsHoweverItIsRun(String recipe) throws IOException {
         Path file = EXAMPLES.resolve(recipe + ".yml");

@@ -1,8 +1,10 @@
 package dev.fusor.consensus;
 
+import dev.fusor.consensus.DisjointMerge.Aggregation;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
+import dev.fusor.consensus.DisjointMerge.Zero;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.drop.RandomDrop;
@@ -148,7 +150,77 @@ class DisjointMergeTest {
                 }
             }
             check(type, 5000, 3, new Rule(election, -1.1, true), true);
+            check(type, 1100, 4, new Rule(election, Aggregation.SUM, Zero.MINUS, 0.7, true), false);
+            if (election != Election.NONE) {
+                for (Zero zero : Zero.values()) {
+                    for (int models : new int[]{1, 2, 3, 8}) {
+                        check(type, 1029, models, new Rule(election, Aggregation.LARGEST, zero, 0.9, models % 2 == 0),
+                                false);
+                    }
+                    check(type, 3001, 4, new Rule(election, Aggregation.LARGEST, zero, 1, true), true);
+                }
+            }
         }
+    }
+
+    @Test
+    void anElectionByNumberAsksHowManyModelsHaveASign() {
+        assertThat(merge(Election.COUNT, new double[]{1, 1, 1}, 9, -1, -2)).containsExactly(-1.5);
+        assertThat(merge(Election.COUNT, new double[]{1, -2, 1}, 9, -1, -2)).as("votes 9, 2 and -2, divided by 1 - 2")
+                .containsExactly(-11);
+        assertThat(merge(Election.COUNT, new double[]{1, 1, 1}, 3, -1, 0)).containsExactly(3);
+        assertThat(merge(Election.COUNT, new double[]{1, 1}, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY))
+                .containsExactly(Double.POSITIVE_INFINITY);
+    }
+
+    @Test
+    void theLargestVoteOfTheElectedSignStandsForAll() {
+        Rule sum = new Rule(Election.WEIGHTED, Aggregation.LARGEST, Zero.PLUS, 1, false);
+        assertThat(merge(sum, null, 1, 5, -2)).containsExactly(5);
+        assertThat(merge(sum, null, -4, -3, 2)).containsExactly(-4);
+        Rule mean = new Rule(Election.WEIGHTED, Aggregation.LARGEST, Zero.PLUS, 1, true);
+        assertThat(merge(mean, new double[]{2, 0.5, 1}, 1, 5, -2)).as("its vote is 2.5 of weight 0.5")
+                .containsExactly(5);
+        assertThat(merge(mean, new double[]{2, 4}, 8, 4)).as("of equals the first").containsExactly(8);
+    }
+
+    @Test
+    void aSumOfZeroElectsMinusWhereTheRuleSaysSo() {
+        Rule minus = new Rule(Election.WEIGHTED, Aggregation.SUM, Zero.MINUS, 1, true);
+        assertThat(merge(minus, null, 2, -2)).containsExactly(-2);
+        assertThat(merge(minus, null, 0, 0)).containsExactly(0);
+    }
+
+    /** Counted one by one from signs of sums, whatever loops find them. */
+    @ParameterizedTest
+    @EnumSource(names = {"BF16", "F32", "F64"})
+    void theMajorityIsTheElementsThatElectPlusLessThoseThatElectMinus(DType type) {
+        for (int length : new int[]{0, 1, 17, 1024, 1029, 70_001}) {
+            Tensor base = Tensors.random(type, length, 1, null, 0.5);
+            List<Voter> voters = new ArrayList<>();
+            for (int m = 0; m < 3; m++) {
+                Tensor x = Tensors.random(type, length, 2 + m, base, 0.1);
+                voters.add(new Voter(x, 1 - 0.7 * m, band(base, x, length / 2, length / 20),
+                        m == 1 ? new RandomDrop(Tensors.SEED, m, 0.6, true) : null));
+            }
+            for (Election election : List.of(Election.WEIGHTED, Election.UNWEIGHTED, Election.COUNT)) {
+                long majority = 0;
+                for (int i = 0; i < length; i++) {
+                    majority += (long) Math.signum(mass(votes(base, voters, i, 0, election), election));
+                }
+                assertThat(DisjointMerge.on(DEVICE).majority(base, voters, 0, election))
+                        .as("%s, %d elements, %s, seed %d", type, length, election, Tensors.SEED).isEqualTo(majority);
+            }
+        }
+        assertThatThrownBy(() -> DisjointMerge.on(DEVICE).majority(Tensors.zeros(type, 1),
+                List.of(new Voter(Tensors.zeros(type, 1), 1, MagnitudeCut.ALL)), 0, Election.NONE))
+                .hasMessage("there is a majority where signs are elected, got NONE");
+    }
+
+    @Test
+    void aRuleWithoutAnElectionHasNoLargestVote() {
+        assertThatThrownBy(() -> new Rule(Election.NONE, Aggregation.LARGEST, Zero.PLUS, 1, true))
+                .hasMessage("without an election votes are added up, got LARGEST");
     }
 
     @Test
@@ -226,32 +298,26 @@ class DisjointMergeTest {
     static double define(Tensor base, List<Voter> voters, int i, long first, Rule rule) {
         double b = Elements.get(base, i);
         boolean wide = base.dtype() == DType.F64;
-        float[] votes = new float[voters.size()];
-        float mass = 0;
+        float[] votes = votes(base, voters, i, first, rule.election());
+        float mass = mass(votes, rule.election());
         double everyWeight = 0;
-        for (int m = 0; m < votes.length; m++) {
-            Voter voter = voters.get(m);
-            double x = Elements.get(voter.x(), i);
-            float delta = wide ? (float) (x - b) : (float) x - (float) b;
-            float factor = factor(voter.drop(), first + i);
-            if (voter.band().keeps(delta, first + i) && !Float.isNaN(factor)) {
-                float sparse = voter.drop() == null ? delta : factor * delta;
-                votes[m] = rule.election() == Election.UNWEIGHTED ? sparse : (float) voter.weight() * sparse;
-            }
-            mass += votes[m];
+        for (Voter voter : voters) {
             everyWeight += (float) voter.weight();
         }
         if (Float.isNaN(mass)) {
             return Double.NaN;
         }
-        float sign = mass >= 0 ? 1 : -1;
+        float sign = mass == 0 ? rule.zero() == Zero.PLUS ? 1 : -1 : Math.signum(mass);
         float sum = 0;
         float weights = 0;
         for (int m = 0; m < votes.length; m++) {
             float weight = (float) voters.get(m).weight();
             if (Math.signum(votes[m]) == sign) {
-                sum += rule.election() == Election.UNWEIGHTED ? weight * Math.abs(votes[m]) : Math.abs(votes[m]);
-                weights += weight;
+                float part = rule.election() == Election.UNWEIGHTED ? weight * Math.abs(votes[m]) : Math.abs(votes[m]);
+                boolean largest = rule.aggregation() == Aggregation.LARGEST;
+                boolean larger = largest && Math.abs(part) > Math.abs(sum);
+                sum = larger ? part : largest ? sum : sum + part;
+                weights = larger ? weight : largest ? weights : weights + weight;
             }
         }
         float merged = rule.election() == Election.NONE ? mass : sign * sum;
@@ -261,6 +327,31 @@ class DisjointMergeTest {
         }
         float lambda = (float) rule.lambda();
         return wide ? Math.fma((double) lambda, (double) merged, b) : Math.fma(lambda, merged, (float) b);
+    }
+
+    /** What each model votes at element i. */
+    private static float[] votes(Tensor base, List<Voter> voters, int i, long first, Election election) {
+        double b = Elements.get(base, i);
+        float[] votes = new float[voters.size()];
+        for (int m = 0; m < votes.length; m++) {
+            Voter voter = voters.get(m);
+            double x = Elements.get(voter.x(), i);
+            float delta = base.dtype() == DType.F64 ? (float) (x - b) : (float) x - (float) b;
+            float factor = factor(voter.drop(), first + i);
+            if (voter.band().keeps(delta, first + i) && !Float.isNaN(factor)) {
+                float sparse = voter.drop() == null ? delta : factor * delta;
+                votes[m] = election == Election.UNWEIGHTED ? sparse : (float) voter.weight() * sparse;
+            }
+        }
+        return votes;
+    }
+
+    private static float mass(float[] votes, Election election) {
+        float mass = 0;
+        for (float vote : votes) {
+            mass += election == Election.COUNT ? Math.signum(vote) : vote;
+        }
+        return mass;
     }
 
     private static float factor(DropFactors drop, long i) {

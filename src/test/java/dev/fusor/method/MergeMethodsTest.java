@@ -9,6 +9,7 @@ import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +30,24 @@ class MergeMethodsTest {
         assertThat(ties(true, 1, 1, 1)).containsExactly(floats(.85, 2, -5, 0, 0, 0, 3, .75));
         assertThat(ties(true, .5, 1, 2)).containsExactly(floats(.76, 2, -5, 0, 0, 0, 2.4, .8), Offset.offset(1e-6));
         assertThat(ties(false, 1, 1, 1)).containsExactly(floats(1.7, 2, -5, 0, 0, 0, 6, 1.5));
+    }
+
+    /** Those of FusionBench for a threshold of 50, which keeps one element more than half of them. */
+    @Test
+    void tiesGivesTheValuesOfTheAuthorsRules() {
+        assertThat(authorsTies(1, 0)).containsExactly(floats(.85, 1.2, -5, .5, 0, 0, 3, .75), Offset.offset(1e-6));
+        assertThat(authorsTies(0, 0)).containsExactly(floats(1.7, 2.4, -5, .5, 0, 0, 6, 1.5), Offset.offset(1e-6));
+        assertThat(authorsTies(0, 1)).containsExactly(floats(1, 2, -5, .5, 0, 0, 4, .9));
+    }
+
+    private static double[] authorsTies(double normalize, double max) {
+        List<Tensor> models = Arrays.stream(TASK_VECTORS).map(values -> Tensors.of(DType.F32, values)).toList();
+        Tensor out = Tensors.zeros(DType.F32, 8);
+        run(new Ties(), Tensors.zeros(DType.F32, 8), models,
+                Collections.nCopies(3, Map.of("weight", 1.0, "density", 5.0 / 8)), Map.of("normalize", normalize,
+                        "aggregate", max, "all_ties", 1.0, "election", 1.0, "zero_sum", 1.0),
+                out);
+        return Tensors.values(out);
     }
 
     @Test
