@@ -64,8 +64,9 @@ final class KeyScan {
             boolean direct = (x.dtype() == DType.BF16 || x.dtype() == DType.F32)
                     && (base == null || base.dtype() == x.dtype());
             Loop loop = TEMPLATE.of(new Form(direct ? x.dtype() : DType.F32, base != null, found != null));
-            for (int i = 0; i < whole; i += ELEMENTS) {
-                int n = Math.min(ELEMENTS, whole - i);
+            int block = direct ? whole : ELEMENTS;
+            for (int i = 0; i < whole; i += block) {
+                int n = Math.min(block, whole - i);
                 MemorySegment model = direct ? x.data() : widened(x, i, n, 0);
                 MemorySegment from = base == null ? null : direct ? base.data() : widened(base, i, n, 1);
                 long at = direct ? x.dtype().byteSize(i) : 0;

@@ -23,25 +23,29 @@ final class KeyScanLanes implements KeyScan.Loop {
     @Override
     public long scan(MemorySegment x, long at, MemorySegment base, long baseAt, int count, int low, int high,
             int[] found, int foundCount) {
-        int fromLow = 0;
-        int above = 0;
+        int most = high < MagnitudeCut.NAN_KEY ? high : Integer.MAX_VALUE; // NaNs have their payloads here
+        IntVector above = IntVector.zero(Lanes.INT);
+        IntVector fromLow = IntVector.zero(Lanes.INT);
         int position = foundCount;
         for (int i = 0; i < count; i += Lanes.LENGTH) {
             FloatVector delta = Lanes.load(TYPE, x, at + i * BYTES);
             if (BASE) {
                 delta = delta.sub(Lanes.load(TYPE, base, baseAt + i * BYTES));
             }
-            IntVector keys = delta.reinterpretAsInts().and(0x7FFFFFFF).min(MagnitudeCut.NAN_KEY);
-            VectorMask<Integer> over = keys.compare(VectorOperators.GT, high);
-            VectorMask<Integer> in = keys.compare(VectorOperators.GE, low).andNot(over);
-            above += over.trueCount();
+            IntVector keys = delta.reinterpretAsInts().and(Integer.MAX_VALUE);
+            VectorMask<Integer> over = keys.compare(VectorOperators.GT, most);
+            VectorMask<Integer> least = keys.compare(VectorOperators.GE, low);
+            above = above.add(1, over);
             if (GATHER) {
-                keys.compress(in).intoArray(found, position);
+                VectorMask<Integer> in = least.andNot(over);
+                keys.min(MagnitudeCut.NAN_KEY).compress(in).intoArray(found, position);
                 position += in.trueCount();
             } else {
-                fromLow += in.trueCount();
+                fromLow = fromLow.add(1, least);
             }
         }
-        return (long) above << 32 | (GATHER ? position - foundCount : fromLow);
+        int over = above.reduceLanes(VectorOperators.ADD);
+        int inside = GATHER ? position - foundCount : fromLow.reduceLanes(VectorOperators.ADD) - over;
+        return (long) over << 32 | inside;
     }
 }
