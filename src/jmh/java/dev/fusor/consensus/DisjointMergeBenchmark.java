@@ -9,9 +9,13 @@ import dev.fusor.drop.RandomDrop;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.trim.MagnitudeBand;
+import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
+import dev.fusor.trim.MagnitudeSelection.Part;
+import dev.fusor.trim.MagnitudeSelection.Wanted;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -34,11 +38,14 @@ public class DisjointMergeBenchmark extends BandwidthBenchmark {
 
     @Benchmark
     public Tensor ties(Traffic traffic) {
-        List<Voter> voters = new ArrayList<>();
-        for (Tensor x : inputs.subList(1, 1 + models)) {
-            voters.add(new Voter(x, 1, MagnitudeSelection.on(device).select(inputs.getFirst(), x,
-                    MagnitudeSelection.kept(0.2, length), MagnitudeSelection.Ties.EXACT_K)));
-        }
+        List<Tensor> x = inputs.subList(1, 1 + models);
+        long kept = MagnitudeSelection.kept(0.2, length);
+        List<Wanted> wanted = IntStream.range(0, models).mapToObj(m -> new Wanted(m, kept)).toList();
+        Part whole = new Part(inputs.getFirst(), List.copyOf(x));
+        List<List<MagnitudeCut>> cuts = MagnitudeSelection.on(device)
+                .select(List.of(whole), wanted, MagnitudeSelection.Ties.EXACT_K).cuts();
+        List<Voter> voters = IntStream.range(0, models)
+                .mapToObj(m -> new Voter(x.get(m), 1, cuts.get(m).getFirst())).toList();
         return merge(voters, new Rule(Election.WEIGHTED, 1, true), traffic);
     }
 

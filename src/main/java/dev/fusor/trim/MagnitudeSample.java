@@ -23,7 +23,15 @@ final class MagnitudeSample {
     /** A key is heavy if one in so many elements of a sample has it. */
     private static final int HEAVY = 256;
 
+    /** Of 2^64: its multiples, modulo that, are spread evenly. */
+    private static final long GOLDEN_RATIO = 0x9E3779B97F4A7C15L;
+
     private MagnitudeSample() {}
+
+    /** The first element of a run, which is anywhere in its stretch: so that no period in the elements is sampled at one phase. */
+    static long start(long run, long stretch) {
+        return run * stretch + Math.unsignedMultiplyHigh(run * GOLDEN_RATIO, stretch - RUN + 1);
+    }
 
     /**
      * The k-th key as a sample has it.

@@ -22,8 +22,9 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
     /** Keys that all searches gather at most, 16 MiB: beyond it one more pass is the better way. */
     private static final int MOST_GATHERED = 1 << 22;
 
-    /** A sample takes one element in so many at most. */
-    private static final int DENSEST = 32;
+    /** A sample takes one element in so many at most, or in so many where that makes few runs. */
+    private static final int DENSEST = 256;
+    private static final int DENSEST_OF_FEW = 32;
 
     private static final int FEWEST_RUNS = 128;
     private static final int MOST_RUNS = 1 << 13;
@@ -162,16 +163,18 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
             open.forEach(search -> search.end(device));
         }
 
-        /** Runs of neighbours, spread evenly. */
+        /** Runs of neighbours, one in each of as many stretches. */
         private void sample(long share) {
             long length = tiles.length();
             double wanted = 4 * MagnitudeSample.SURE * length / share; // gathers fill half a share at most
             long runs = Math.clamp((long) (wanted * wanted) / MagnitudeSample.RUN, FEWEST_RUNS, MOST_RUNS);
-            int count = (int) Math.min(runs, length / DENSEST / MagnitudeSample.RUN);
+            long few = Math.min(FEWEST_RUNS, length / DENSEST_OF_FEW / MagnitudeSample.RUN);
+            int count = (int) Math.min(runs, Math.max(few, length / DENSEST / MagnitudeSample.RUN));
+            long stretch = length / count;
             int[] models = searches.stream().mapToInt(KeySearch::model).distinct().toArray();
             int[][][] keys = new int[models.length][count][];
             device.run(count, run -> {
-                Range range = tiles.run(run * (length / count), MagnitudeSample.RUN);
+                Range range = tiles.run(MagnitudeSample.start(run, stretch), MagnitudeSample.RUN);
                 int[] room = new int[MagnitudeSample.RUN + Specialised.MOST_LANES];
                 Tensor base = tiles.base(range);
                 for (int m = 0; m < models.length; m++) {
@@ -179,11 +182,22 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
                     keys[m][(int) run] = Arrays.copyOf(room, range.count());
                 }
             });
-            for (int m = 0; m < models.length; m++) {
-                int model = models[m];
-                int[] sample = Arrays.stream(keys[m]).flatMapToInt(Arrays::stream).toArray();
-                searches.stream().filter(search -> search.model() == model).forEach(search -> search.expect(sample));
+            int[][] samples = new int[models.length][];
+            device.run(models.length, m -> samples[(int) m] = joined(keys[(int) m]));
+            device.run(searches.size(), number -> {
+                KeySearch search = searches.get((int) number);
+                search.expect(samples[Arrays.binarySearch(models, search.model())]);
+            });
+        }
+
+        private static int[] joined(int[][] runs) {
+            int[] all = new int[Arrays.stream(runs).mapToInt(run -> run.length).sum()];
+            int count = 0;
+            for (int[] run : runs) {
+                System.arraycopy(run, 0, all, count, run.length);
+                count += run.length;
             }
+            return all;
         }
 
         List<MagnitudeCut> cuts(KeySearch search, int parts, Ties ties) {
