@@ -152,7 +152,7 @@ final class WeightedSumCpu implements WeightedSum {
                     straight ? out.dtype() : DType.F32, size, base != null, first > 0, last);
             TEMPLATE.of(form).run(data, at, groupWeights, divisor, sum, target, targetByte, count);
             if (last && !straight) {
-                Convert.round(sum, out, from, count);
+                Convert.round(sum, out, from, (int) count);
             }
         }
 
@@ -161,7 +161,7 @@ final class WeightedSumCpu implements WeightedSum {
                 data[slot] = tensor.data();
                 at[slot] = tensor.dtype().byteSize(from);
             } else {
-                Convert.widen(tensor, from, scratch.buffer(slot), count);
+                Convert.widen(tensor, from, scratch.buffer(slot), (int) count);
                 data[slot] = scratch.buffer(slot);
                 at[slot] = 0;
             }

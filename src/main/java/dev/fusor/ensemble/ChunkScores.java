@@ -4,11 +4,7 @@ import dev.fusor.ensemble.LogitEnsemble.Batch;
 import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitLoops.Form;
 import dev.fusor.simd.Scratch;
-import dev.fusor.tensor.DType;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
-import java.util.Arrays;
 import java.util.function.Function;
 
 import static dev.fusor.ensemble.EnsembleRow.FIRST_MODEL;
@@ -19,9 +15,6 @@ import static dev.fusor.ensemble.LogitLoops.GROUP;
 
 /** The modes of scores, a chunk of a row at a time. */
 final class ChunkScores {
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED
-            .withOrder(ByteOrder.LITTLE_ENDIAN);
-
     private final Mode mode;
     private final Batch batch;
     private final ModelChunks[] models;
@@ -29,9 +22,8 @@ final class ChunkScores {
     private final Shares shares;
     private final boolean limited;
     private final LogitLoops loops;
-    /** By the number of models, F32 and BF16. */
+    /** By the number of models. */
     private final LogitLoops[] weighing = new LogitLoops[GROUP + 1];
-    private final LogitLoops[] narrowWeighing = new LogitLoops[GROUP + 1];
     private final MemorySegment[] group = new MemorySegment[GROUP];
     private final long[] groupAt = new long[GROUP];
     private final float[] groupShares = new float[GROUP];
@@ -47,10 +39,9 @@ final class ChunkScores {
         this.statistics = statistics;
         this.shares = shares;
         this.limited = batch.models().stream().anyMatch(model -> model.present() != null);
-        this.loops = forms.apply(new Form(DType.F32, 1, false));
+        this.loops = forms.apply(new Form(1, false));
         for (int size = 1; size <= GROUP; size++) {
-            weighing[size] = forms.apply(new Form(DType.F32, size, false));
-            narrowWeighing[size] = forms.apply(new Form(DType.BF16, size, false));
+            weighing[size] = forms.apply(new Form(size, false));
         }
     }
 
@@ -98,7 +89,7 @@ final class ChunkScores {
         models[shares.member(0)].load(row, chunk, s);
         for (int i = 1; i < shares.members(); i++) {
             ModelChunks model = models[shares.member(i)];
-            model.bring(row, chunk);
+            model.bring(row, chunk, FIRST_MODEL);
             loops.raise(model.data(), model.at(), s, width(chunk));
         }
         return loops.max(s, 0, width(chunk));
@@ -108,59 +99,31 @@ final class ChunkScores {
         float max = Float.NaN;
         for (int i = 0; i < shares.members(); i += GROUP) {
             int size = Math.min(GROUP, shares.members() - i);
-            DType type = common(chunk, i, size);
             for (int g = 0; g < size; g++) {
-                int e = shares.member(i + g);
-                if (type != null) {
-                    models[e].point(row, chunk);
-                } else {
-                    models[e].load(row, chunk, Scratch.mine().buffer(FIRST_MODEL + g));
-                }
-                group[g] = type != null ? models[e].data() : Scratch.mine().buffer(FIRST_MODEL + g);
-                groupAt[g] = type != null ? models[e].at() : 0;
-                groupShares[g] = shares.of(e);
+                ModelChunks model = models[shares.member(i + g)];
+                model.bring(row, chunk, FIRST_MODEL + g);
+                group[g] = model.data();
+                groupAt[g] = model.at();
+                groupShares[g] = shares.of(shares.member(i + g));
             }
-            max = (type == null || type == DType.F32 ? weighing : narrowWeighing)[size]
-                    .weigh(group, groupAt, groupShares, i > 0, s, width(chunk));
+            max = weighing[size].weigh(group, groupAt, groupShares, i > 0, s, width(chunk));
         }
         return max;
     }
 
-    /** The type that the models of a group are all stored in and read as, or null. */
-    private DType common(int chunk, int from, int size) {
-        DType type = batch.models().get(shares.member(from)).logits().dtype();
-        if (!loops.reads(type)) {
-            return null;
-        }
-        for (int i = from; i < from + size; i++) {
-            if (!models[shares.member(i)].lies(chunk, type)) {
-                return null;
-            }
-        }
-        return type;
-    }
-
     private float meanOfThePresent(int chunk, MemorySegment s) {
-        float[] sum = Scratch.mine().floats(PRESENT_SUM);
-        float[] share = Scratch.mine().floats(PRESENT_SHARE);
-        Arrays.fill(sum, 0f);
-        Arrays.fill(share, 0f);
+        MemorySegment sums = Scratch.mine().buffer(PRESENT_SUM);
+        MemorySegment totals = Scratch.mine().buffer(PRESENT_SHARE);
+        sums.fill((byte) 0);
+        totals.fill((byte) 0);
         for (int i = 0; i < shares.members(); i++) {
             int e = shares.member(i);
-            float w = shares.of(e);
             float shift = mode == Mode.LOG_PROBABILITIES ? statistics[e].logSumExp() : 0f;
-            models[e].bring(row, chunk);
-            for (int c = 0; c < count(chunk); c++) {
-                if (models[e].has(chunk * CHUNK + c)) {
-                    float x = models[e].data().get(FLOAT, models[e].at() + 4L * c);
-                    sum[c] = Math.fma(w, x - shift, sum[c]);
-                    share[c] += w;
-                }
-            }
+            models[e].bring(row, chunk, FIRST_MODEL);
+            loops.weighPresent(models[e].data(), models[e].at(), shares.of(e), shift, models[e].present(),
+                    (long) chunk * CHUNK, sums, totals, count(chunk));
         }
-        for (int c = 0; c < width(chunk); c++) {
-            s.set(FLOAT, 4L * c, share[c] == 0 ? Float.NEGATIVE_INFINITY : sum[c] / share[c]);
-        }
+        loops.divide(sums, totals, s, width(chunk));
         return loops.max(s, 0, width(chunk));
     }
 }

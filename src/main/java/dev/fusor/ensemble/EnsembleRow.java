@@ -24,15 +24,16 @@ import static dev.fusor.ensemble.LogitLoops.GROUP;
 final class EnsembleRow {
     /** Scratch arrays. */
     static final int FLOATS = 0;
-    static final int PRESENT_SUM = 1;
-    static final int PRESENT_SHARE = 2;
+    private static final int TERMS = 1;
 
     /** Scratch buffers; conversions take number 0. */
     static final int LANE_SUMS = 1;
     static final int FIRST_MODEL = 2;
     static final int RESULT = FIRST_MODEL + GROUP;
     static final int LOGS = RESULT + 1;
-    static final int FIRST_SCORE = LOGS + 1;
+    static final int PRESENT_SUM = LOGS + 1;
+    static final int PRESENT_SHARE = PRESENT_SUM + 1;
+    static final int FIRST_SCORE = PRESENT_SHARE + 1;
 
     /** Below, logarithms are not taken of rounded sums. */
     private static final float TINY = 0x1p-100f;
@@ -78,7 +79,7 @@ final class EnsembleRow {
         this.outputs = outputs;
         this.classes = batch.classes();
         this.chunks = (classes + CHUNK - 1) / CHUNK;
-        this.loops = forms.apply(new Form(DType.F32, 1, false));
+        this.loops = forms.apply(new Form(1, false));
         boolean limited = batch.models().stream().anyMatch(model -> model.present() != null);
         this.measured = mode == Mode.PROBABILITIES || mode == Mode.MOST_CONFIDENT || wants(Output.LOG_SUM_EXP)
                 || mode == Mode.LOG_PROBABILITIES && limited;
@@ -91,8 +92,7 @@ final class EnsembleRow {
         this.models = new ModelChunks[count];
         this.statistics = new RowStatistics[count];
         for (int e = 0; e < count; e++) {
-            Model model = batch.models().get(e);
-            models[e] = new ModelChunks(model, classes, loops.width(), FIRST_MODEL + e % GROUP);
+            models[e] = new ModelChunks(batch.models().get(e), classes, loops);
             statistics[e] = measured ? statistics(forms, wants(Output.DISAGREEMENT)) : null;
         }
         this.combined = statistics(forms, wants(Output.ENTROPY));
@@ -114,7 +114,7 @@ final class EnsembleRow {
     }
 
     private RowStatistics statistics(Function<Form, LogitLoops> forms, boolean moments) {
-        return new RowStatistics(forms.apply(new Form(DType.F32, 1, moments)), moments, chunks);
+        return new RowStatistics(forms.apply(new Form(1, moments)), moments, chunks);
     }
 
     private boolean wants(Output output) {
@@ -144,7 +144,7 @@ final class EnsembleRow {
                 continue;
             }
             for (int j = 0; j < chunks; j++) {
-                models[e].bring(row, j);
+                models[e].bring(row, j, FIRST_MODEL);
                 MemorySegment x = models[e].data();
                 long at = models[e].at();
                 statistics[e].add(j, x, at, width(j), loops.max(x, at, width(j)));
@@ -281,7 +281,7 @@ final class EnsembleRow {
             int e = shares.member(i);
             if (mode == Mode.PROBABILITIES) {
                 float scale = (float) (shares.of(e) / statistics[e].sum());
-                models[e].bring(row, chunk);
+                models[e].bring(row, chunk, FIRST_MODEL);
                 loops.mix(models[e].data(), models[e].at(), statistics[e].max(), scale, p, width(chunk));
             } else if (ballots[e] / CHUNK == chunk) {
                 long at = 4L * (ballots[e] % CHUNK);
@@ -295,7 +295,7 @@ final class EnsembleRow {
             ModelChunks model = models[shares.member(i)];
             ballot.clear();
             for (int j = 0; j < chunks; j++) {
-                model.bring(row, j);
+                model.bring(row, j, FIRST_MODEL);
                 ballot.offer(model.data(), model.at(), count(j), j * CHUNK,
                         loops.max(model.data(), model.at(), width(j)));
             }
@@ -342,7 +342,7 @@ final class EnsembleRow {
     }
 
     private float logOfTheTiny(int number) {
-        float[] terms = Scratch.mine().floats(PRESENT_SUM);
+        float[] terms = Scratch.mine().floats(TERMS);
         float max = Float.NEGATIVE_INFINITY;
         for (int i = 0; i < shares.members(); i++) {
             int e = shares.member(i);

@@ -7,7 +7,6 @@ import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitLoops.Form;
 import dev.fusor.simd.FloatMath;
 import dev.fusor.simd.Scratch;
-import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -23,7 +22,6 @@ import static dev.fusor.ensemble.EnsembleRow.LANE_SUMS;
 import static dev.fusor.ensemble.EnsembleRow.LOGS;
 import static dev.fusor.ensemble.EnsembleRow.RESULT;
 import static dev.fusor.ensemble.LogitEnsemble.CHUNK;
-import static dev.fusor.ensemble.LogitLoops.GROUP;
 
 /** Differentiates one row after the other; what lies between the steps is in the scratch buffers of {@link EnsembleRow}. */
 final class GradientRow {
@@ -59,13 +57,13 @@ final class GradientRow {
         this.batch = batch;
         this.outputs = outputs;
         this.chunks = (batch.classes() + CHUNK - 1) / CHUNK;
-        this.loops = forms.apply(new Form(DType.F32, 1, true));
+        this.loops = forms.apply(new Form(1, true));
         this.shares = new Shares(batch);
         int count = batch.models().size();
         this.models = new ModelChunks[count];
         this.statistics = new RowStatistics[count];
         for (int e = 0; e < count; e++) {
-            models[e] = new ModelChunks(batch.models().get(e), batch.classes(), loops.width(), FIRST_MODEL + e % GROUP);
+            models[e] = new ModelChunks(batch.models().get(e), batch.classes(), loops);
             statistics[e] = new RowStatistics(loops, true, chunks);
         }
         this.combined = new RowStatistics(loops, true, chunks);
@@ -154,7 +152,7 @@ final class GradientRow {
             loops.scale(g, deviation, width(chunk));
         }
         for (int e = 0; e < models.length; e++) {
-            models[e].bring(row, chunk);
+            models[e].bring(row, chunk, FIRST_MODEL);
             sums[e][chunk] = products(g, models[e].data(), models[e].at(), references[e], chunk);
         }
     }
@@ -169,7 +167,7 @@ final class GradientRow {
     private void measure() {
         for (int e = 0; e < models.length; e++) {
             for (int j = 0; j < chunks; j++) {
-                models[e].bring(row, j);
+                models[e].bring(row, j, FIRST_MODEL);
                 MemorySegment x = models[e].data();
                 long at = models[e].at();
                 statistics[e].add(j, x, at, width(j), loops.max(x, at, width(j)));
@@ -207,7 +205,7 @@ final class GradientRow {
             MemorySegment logs = logarithms(j);
             MemorySegment p = buffer(FIRST_SCORE);
             for (int e = 0; e < models.length; e++) {
-                models[e].bring(row, j);
+                models[e].bring(row, j, FIRST_MODEL);
                 MemorySegment x = models[e].data();
                 long at = models[e].at();
                 p.fill((byte) 0);
@@ -239,7 +237,7 @@ final class GradientRow {
         }
         for (int i = 0; i < shares.members(); i++) {
             int e = shares.member(i);
-            models[e].bring(row, chunk);
+            models[e].bring(row, chunk, FIRST_MODEL);
             float scale = (float) (shares.of(e) / statistics[e].sum());
             loops.mix(models[e].data(), models[e].at(), statistics[e].max(), scale, p, width(chunk));
         }

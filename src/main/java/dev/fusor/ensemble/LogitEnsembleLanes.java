@@ -4,21 +4,18 @@ import dev.fusor.simd.FloatMath;
 import dev.fusor.simd.Lanes;
 import dev.fusor.simd.LanesMath;
 import dev.fusor.simd.Specialised;
-import dev.fusor.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /** Template: the loops over a chunk by vectors. Lanes of a sum lie in memory, the first-level cache, and vectors step over them. */
 final class LogitEnsembleLanes implements LogitLoops {
     private static final Form FORM = Specialised.constants(MethodHandles.lookup(), Form.class);
-    private static final DType IN = FORM.type();
     private static final int MODELS = FORM.models();
     private static final boolean MOMENTS = FORM.moments();
-    private static final long IN_BYTES = IN.bits() / 8;
-    private static final long IN_STEP = IN_BYTES * Lanes.LENGTH;
     private static final int STEP = 4 * Lanes.LENGTH;
     private static final int LANE_BYTES = 4 * LogitEnsemble.LANES;
 
@@ -30,15 +27,7 @@ final class LogitEnsembleLanes implements LogitLoops {
     }
 
     @Override
-    public boolean reads(DType type) {
-        return type == DType.F32 || type == DType.BF16 && Lanes.supports(type);
-    }
-
-    @Override
     public float weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count) {
-        if (!resume) {
-            scores.asSlice(0, 4L * count).fill((byte) 0);
-        }
         MemorySegment x0 = x[0];
         MemorySegment x1 = MODELS > 1 ? x[1] : x0;
         MemorySegment x2 = MODELS > 2 ? x[2] : x0;
@@ -53,50 +42,114 @@ final class LogitEnsembleLanes implements LogitLoops {
         FloatVector w3 = FloatVector.broadcast(Lanes.FLOAT, shares[3]);
         FloatVector even = FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY);
         FloatVector odd = even;
-        for (long i = 0; i < count; i += 2 * Lanes.LENGTH) {
-            FloatVector s = Lanes.load(IN, x0, at0 + i * IN_BYTES).fma(w0, load(scores, 4 * i));
-            FloatVector t = Lanes.load(IN, x0, at0 + i * IN_BYTES + IN_STEP).fma(w0, load(scores, 4 * i + STEP));
+        FloatVector zero = FloatVector.zero(Lanes.FLOAT);
+        FloatVector finite = zero;
+        for (int i = 0; i < 4 * count; i += 2 * STEP) {
+            FloatVector s = resume ? load(scores, i) : FloatVector.zero(Lanes.FLOAT);
+            FloatVector t = resume ? load(scores, i + STEP) : FloatVector.zero(Lanes.FLOAT);
+            s = load(x0, at0 + i).fma(w0, s);
+            t = load(x0, at0 + i + STEP).fma(w0, t);
             if (MODELS > 1) {
-                s = Lanes.load(IN, x1, at1 + i * IN_BYTES).fma(w1, s);
-                t = Lanes.load(IN, x1, at1 + i * IN_BYTES + IN_STEP).fma(w1, t);
+                s = load(x1, at1 + i).fma(w1, s);
+                t = load(x1, at1 + i + STEP).fma(w1, t);
             }
             if (MODELS > 2) {
-                s = Lanes.load(IN, x2, at2 + i * IN_BYTES).fma(w2, s);
-                t = Lanes.load(IN, x2, at2 + i * IN_BYTES + IN_STEP).fma(w2, t);
+                s = load(x2, at2 + i).fma(w2, s);
+                t = load(x2, at2 + i + STEP).fma(w2, t);
             }
             if (MODELS > 3) {
-                s = Lanes.load(IN, x3, at3 + i * IN_BYTES).fma(w3, s);
-                t = Lanes.load(IN, x3, at3 + i * IN_BYTES + IN_STEP).fma(w3, t);
+                s = load(x3, at3 + i).fma(w3, s);
+                t = load(x3, at3 + i + STEP).fma(w3, t);
             }
-            put(s, scores, 4 * i);
-            put(t, scores, 4 * i + STEP);
-            even = even.max(s);
-            odd = odd.max(t);
+            put(s, scores, i);
+            put(t, scores, i + STEP);
+            even = larger(even, s);
+            odd = larger(odd, t);
+            finite = s.add(t).fma(zero, finite);
         }
-        return even.max(odd).reduceLanes(VectorOperators.MAX);
+        return max(larger(even, odd), finite, scores, 0, count);
+    }
+
+    /** As Math.max, but for NaN and for the sign of zero: two instructions instead of five that wait for each other. */
+    private static FloatVector larger(FloatVector a, FloatVector b) {
+        return a.blend(b, b.compare(VectorOperators.GT, a));
+    }
+
+    /** The largest number, if {@code finite} is 0, as it is where all numbers are finite, and that is not 0. */
+    private static float max(FloatVector larger, FloatVector finite, MemorySegment x, long at, int count) {
+        float max = larger.reduceLanes(VectorOperators.MAX);
+        return max != 0 && finite.reduceLanes(VectorOperators.ADD) == 0 ? max : exactMax(x, at, count);
+    }
+
+    private static float exactMax(MemorySegment x, long at, int count) {
+        FloatVector max = FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY);
+        for (int i = 0; i < 4 * count; i += STEP) {
+            max = max.max(load(x, at + i));
+        }
+        return max.reduceLanes(VectorOperators.MAX);
+    }
+
+    @Override
+    public void multiply(MemorySegment x, float factor, int count) {
+        for (int i = 0; i < 4 * count; i += STEP) {
+            put(load(x, i).mul(factor), x, i);
+        }
+    }
+
+    @Override
+    public void limit(MemorySegment x, MemorySegment present, long at, int count) {
+        int i = 0;
+        for (; i + Lanes.BYTES_READ <= count; i += Lanes.LENGTH) {
+            put(load(x, 4L * i).blend(Float.NEGATIVE_INFINITY, Lanes.nonZero(present, at + i).not()), x, 4L * i);
+        }
+        LogitEnsemblePlain.limit(x, present, at, i, count);
+    }
+
+    @Override
+    public void weighPresent(MemorySegment x, long at, float share, float shift, MemorySegment present, long presentAt,
+            MemorySegment sums, MemorySegment shares, int count) {
+        FloatVector w = FloatVector.broadcast(Lanes.FLOAT, share);
+        VectorMask<Float> all = Lanes.FLOAT.maskAll(true);
+        int i = 0;
+        for (; i + Lanes.BYTES_READ <= count; i += Lanes.LENGTH) {
+            VectorMask<Float> there = present == null ? all : Lanes.nonZero(present, presentAt + i);
+            FloatVector sum = load(sums, 4L * i);
+            put(sum.blend(load(x, at + 4L * i).sub(shift).fma(w, sum), there), sums, 4L * i);
+            FloatVector total = load(shares, 4L * i);
+            put(total.blend(total.add(w), there), shares, 4L * i);
+        }
+        LogitEnsemblePlain.weighPresent(x, at, share, shift, present, presentAt, sums, shares, i, count);
+    }
+
+    @Override
+    public void divide(MemorySegment sums, MemorySegment shares, MemorySegment out, int count) {
+        for (int i = 0; i < 4 * count; i += STEP) {
+            FloatVector share = load(shares, i);
+            put(load(sums, i).div(share).blend(Float.NEGATIVE_INFINITY, share.compare(VectorOperators.EQ, 0f)), out, i);
+        }
     }
 
     @Override
     public void raise(MemorySegment x, long at, MemorySegment scores, int count) {
-        for (long i = 0; i < 4L * count; i += STEP) {
+        for (int i = 0; i < 4 * count; i += STEP) {
             put(load(scores, i).max(load(x, at + i)), scores, i);
         }
     }
 
     @Override
     public float max(MemorySegment x, long at, int count) {
-        // Four at a time: one after the other, each would wait for the one before.
-        FloatVector a = FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY);
-        FloatVector b = a;
-        FloatVector c = a;
-        FloatVector d = a;
-        for (long i = 0; i < 4L * count; i += 4 * STEP) {
-            a = a.max(load(x, at + i));
-            b = b.max(load(x, at + i + STEP));
-            c = c.max(load(x, at + i + 2 * STEP));
-            d = d.max(load(x, at + i + 3 * STEP));
+        FloatVector even = FloatVector.broadcast(Lanes.FLOAT, Float.NEGATIVE_INFINITY);
+        FloatVector odd = even;
+        FloatVector zero = FloatVector.zero(Lanes.FLOAT);
+        FloatVector finite = zero;
+        for (int i = 0; i < 4 * count; i += 2 * STEP) {
+            FloatVector s = load(x, at + i);
+            FloatVector t = load(x, at + i + STEP);
+            even = larger(even, s);
+            odd = larger(odd, t);
+            finite = s.add(t).fma(zero, finite);
         }
-        return a.max(b).max(c.max(d)).reduceLanes(VectorOperators.MAX);
+        return max(larger(even, odd), finite, x, at, count);
     }
 
     @Override
@@ -104,43 +157,59 @@ final class LogitEnsembleLanes implements LogitLoops {
         for (int lane = 0; lane < (MOMENTS ? 2 : 1) * LANE_BYTES; lane += STEP) {
             put(FloatVector.zero(Lanes.FLOAT), lanes, lane);
         }
-        for (long i = 0; i < 4L * count; i += STEP) {
+        for (int i = 0; i < 4 * count; i += STEP) {
             long lane = i & LANE_BYTES - 1;
-            FloatVector d = difference(load(x, at + i), max);
-            FloatVector q = LanesMath.expBounded(d);
-            put(load(lanes, lane).add(q), lanes, lane);
-            if (MOMENTS) {
-                put(q.fma(d, load(lanes, LANE_BYTES + lane)), lanes, LANE_BYTES + lane);
+            FloatVector d = load(x, at + i).sub(max);
+            if (isNormal(d)) {
+                add(LanesMath.expNormal(d), d, lanes, lane);
+            } else {
+                d = bounded(d);
+                add(LanesMath.expBounded(d), d, lanes, lane);
             }
+        }
+    }
+
+    private static boolean isNormal(FloatVector d) {
+        return d.compare(VectorOperators.GE, FloatMath.EXP_NORMAL).allTrue();
+    }
+
+    private static void add(FloatVector q, FloatVector d, MemorySegment lanes, long lane) {
+        put(load(lanes, lane).add(q), lanes, lane);
+        if (MOMENTS) {
+            put(q.fma(d, load(lanes, LANE_BYTES + lane)), lanes, LANE_BYTES + lane);
         }
     }
 
     @Override
     public void mix(MemorySegment x, long at, float max, float scale, MemorySegment probabilities, int count) {
         FloatVector k = FloatVector.broadcast(Lanes.FLOAT, scale);
-        for (long i = 0; i < 4L * count; i += STEP) {
-            FloatVector q = LanesMath.expBounded(difference(load(x, at + i), max));
-            put(k.fma(q, load(probabilities, i)), probabilities, i);
+        for (int i = 0; i < 4 * count; i += STEP) {
+            FloatVector d = load(x, at + i).sub(max);
+            if (isNormal(d)) {
+                put(k.fma(LanesMath.expNormal(d), load(probabilities, i)), probabilities, i);
+            } else {
+                put(k.fma(LanesMath.expBounded(bounded(d)), load(probabilities, i)), probabilities, i);
+            }
         }
     }
 
     @Override
     public void logSoftmax(MemorySegment scores, float max, float logSum, MemorySegment out, int count) {
-        for (long i = 0; i < 4L * count; i += STEP) {
+        for (int i = 0; i < 4 * count; i += STEP) {
             put(load(scores, i).sub(max).sub(logSum), out, i);
         }
     }
 
     @Override
     public void logs(MemorySegment probabilities, MemorySegment out, int count) {
-        for (long i = 0; i < 4L * count; i += STEP) {
+        for (int i = 0; i < 4 * count; i += STEP) {
             put(LanesMath.log(load(probabilities, i)), out, i);
         }
     }
 
     @Override
     public void scale(MemorySegment numbers, MemorySegment factors, int count) {
-        for (long i = 0; i < 4L * count; i += STEP) {
+        for (int i = 0; i < 4 * count; i += STEP) {
             put(product(load(numbers, i), load(factors, i)), numbers, i);
         }
     }
@@ -148,7 +217,7 @@ final class LogitEnsembleLanes implements LogitLoops {
     @Override
     public void products(MemorySegment weights, MemorySegment x, long at, float reference, MemorySegment lanes,
             int count) {
-        for (long i = 0; i < 4L * count; i += STEP) {
+        for (int i = 0; i < 4 * count; i += STEP) {
             long lane = i & LANE_BYTES - 1;
             FloatVector product = product(load(weights, i), load(x, at + i).sub(reference));
             put(load(lanes, lane).add(product), lanes, lane);
@@ -159,8 +228,7 @@ final class LogitEnsembleLanes implements LogitLoops {
         return weight.mul(factor).blend(0f, weight.compare(VectorOperators.EQ, 0f));
     }
 
-    private static FloatVector difference(FloatVector x, float max) {
-        FloatVector d = x.sub(max);
+    private static FloatVector bounded(FloatVector d) {
         return d.blend(FloatMath.EXP_ZERO, d.compare(VectorOperators.LT, FloatMath.EXP_ZERO));
     }
 

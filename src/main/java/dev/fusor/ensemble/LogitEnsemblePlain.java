@@ -1,7 +1,6 @@
 package dev.fusor.ensemble;
 
 import dev.fusor.simd.FloatMath;
-import dev.fusor.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -25,11 +24,6 @@ final class LogitEnsemblePlain implements LogitLoops {
     }
 
     @Override
-    public boolean reads(DType type) {
-        return type == DType.F32;
-    }
-
-    @Override
     public float weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count) {
         for (long i = 0; i < 4L * count; i += 4) {
             float s = resume ? scores.get(FLOAT, i) : 0f;
@@ -39,6 +33,51 @@ final class LogitEnsemblePlain implements LogitLoops {
             scores.set(FLOAT, i, s);
         }
         return max(scores, 0, count);
+    }
+
+    @Override
+    public void multiply(MemorySegment x, float factor, int count) {
+        for (long i = 0; i < 4L * count; i += 4) {
+            x.set(FLOAT, i, x.get(FLOAT, i) * factor);
+        }
+    }
+
+    @Override
+    public void limit(MemorySegment x, MemorySegment present, long at, int count) {
+        limit(x, present, at, 0, count);
+    }
+
+    static void limit(MemorySegment x, MemorySegment present, long at, int from, int count) {
+        for (int i = from; i < count; i++) {
+            if (present.get(ValueLayout.JAVA_BYTE, at + i) == 0) {
+                x.set(FLOAT, 4L * i, Float.NEGATIVE_INFINITY);
+            }
+        }
+    }
+
+    @Override
+    public void weighPresent(MemorySegment x, long at, float share, float shift, MemorySegment present, long presentAt,
+            MemorySegment sums, MemorySegment shares, int count) {
+        weighPresent(x, at, share, shift, present, presentAt, sums, shares, 0, count);
+    }
+
+    static void weighPresent(MemorySegment x, long at, float share, float shift, MemorySegment present, long presentAt,
+            MemorySegment sums, MemorySegment shares, int from, int count) {
+        for (int i = from; i < count; i++) {
+            if (present == null || present.get(ValueLayout.JAVA_BYTE, presentAt + i) != 0) {
+                float d = x.get(FLOAT, at + 4L * i) - shift;
+                sums.set(FLOAT, 4L * i, Math.fma(share, d, sums.get(FLOAT, 4L * i)));
+                shares.set(FLOAT, 4L * i, shares.get(FLOAT, 4L * i) + share);
+            }
+        }
+    }
+
+    @Override
+    public void divide(MemorySegment sums, MemorySegment shares, MemorySegment out, int count) {
+        for (long i = 0; i < 4L * count; i += 4) {
+            float share = shares.get(FLOAT, i);
+            out.set(FLOAT, i, share == 0 ? Float.NEGATIVE_INFINITY : sums.get(FLOAT, i) / share);
+        }
     }
 
     @Override

@@ -1,6 +1,5 @@
 package dev.fusor.ensemble;
 
-import dev.fusor.tensor.DType;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -14,20 +13,33 @@ interface LogitLoops {
     /**
      * What is constant in the loops.
      *
-     * @param type of the models that {@link #weigh} adds
-     * @param models how many those are
+     * @param models how many {@link #weigh} adds
      * @param moments whether {@link #exponentials} sums products as well
      */
-    record Form(DType type, int models, boolean moments) {}
+    record Form(int models, boolean moments) {}
 
     /** {@return how many classes are done at once} */
     int width();
 
-    /** {@return whether {@link #weigh} reads a type as it is} */
-    boolean reads(DType type);
-
     /** Adds models to the scores, which start at 0 unless {@code resume}; {@return the largest, as by {@link #max}} */
     float weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count);
+
+    /** Multiplies numbers by a factor. */
+    void multiply(MemorySegment x, float factor, int count);
+
+    /** Makes -infinity of classes that are not there; any count. */
+    void limit(MemorySegment x, MemorySegment present, long at, int count);
+
+    /**
+     * Adds {@code share * (x - shift)} and the share itself where a class is there; any count.
+     *
+     * @param present a byte for each class, null if all are there
+     */
+    void weighPresent(MemorySegment x, long at, float share, float shift, MemorySegment present, long presentAt,
+            MemorySegment sums, MemorySegment shares, int count);
+
+    /** Divides sums by shares, -infinity where no share is. */
+    void divide(MemorySegment sums, MemorySegment shares, MemorySegment out, int count);
 
     /** Raises scores to those of a model. */
     void raise(MemorySegment x, long at, MemorySegment scores, int count);

@@ -8,16 +8,18 @@ import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
+import java.nio.ByteOrder;
 
 import static dev.fusor.ensemble.LogitEnsemble.CHUNK;
 
 /** The rows of one model, chunk by chunk: x where it lies if it is stored so, else brought into a buffer. */
 final class ModelChunks {
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED
+            .withOrder(ByteOrder.LITTLE_ENDIAN);
+
     private final Model model;
     private final int classes;
-    private final int width;
-    private final int buffer;
+    private final LogitLoops loops;
     private final float inverse;
     private final boolean untouched;
     private MemorySegment data;
@@ -27,14 +29,12 @@ final class ModelChunks {
      * Reads a model.
      *
      * @param classes how many
-     * @param width what counts of classes are rounded up to
-     * @param buffer the number of the scratch buffer to use
+     * @param loops whose width counts of classes are rounded up to
      */
-    ModelChunks(Model model, int classes, int width, int buffer) {
+    ModelChunks(Model model, int classes, LogitLoops loops) {
         this.model = model;
         this.classes = classes;
-        this.width = width;
-        this.buffer = buffer;
+        this.loops = loops;
         this.inverse = inverse(model);
         this.untouched = inverse == 1 && model.present() == null;
     }
@@ -44,21 +44,11 @@ final class ModelChunks {
         return (float) (1 / model.temperature());
     }
 
-    /** {@return whether a chunk can be had as a type without a copy} */
-    boolean lies(int chunk, DType type) {
-        return untouched && model.logits().dtype() == type && count(chunk) % width == 0;
-    }
-
-    /** Finds a chunk as it is stored; {@link #lies} said that it can. */
-    void point(long row, int chunk) {
-        data = model.logits().data();
-        at = model.logits().dtype().byteSize(index(row, chunk));
-    }
-
-    /** Finds a chunk of x, filled up with -infinity to the width. */
-    void bring(long row, int chunk) {
-        if (lies(chunk, DType.F32)) {
-            point(row, chunk);
+    /** Finds a chunk of x, filled up with -infinity to the width: where it lies if it is stored so, else in a scratch buffer. */
+    void bring(long row, int chunk, int buffer) {
+        if (untouched && model.logits().dtype() == DType.F32 && count(chunk) % loops.width() == 0) {
+            data = model.logits().data();
+            at = DType.F32.byteSize(index(row, chunk));
         } else {
             data = Scratch.mine().buffer(buffer);
             at = 0;
@@ -69,21 +59,22 @@ final class ModelChunks {
     /** Copies a chunk of x, filled up likewise. */
     void load(long row, int chunk, MemorySegment target) {
         int count = count(chunk);
-        int padded = EnsembleRow.padded(count, width);
-        float[] x = Scratch.mine().floats(EnsembleRow.FLOATS);
-        Floats.load(model.logits(), index(row, chunk), x, count);
+        int padded = EnsembleRow.padded(count, loops.width());
+        Floats.load(model.logits(), index(row, chunk), target, count);
+        for (int i = count; i < padded; i++) {
+            target.set(FLOAT, 4L * i, Float.NEGATIVE_INFINITY);
+        }
         if (inverse != 1) {
-            for (int i = 0; i < count; i++) {
-                x[i] *= inverse;
-            }
+            loops.multiply(target, inverse, padded);
         }
         if (model.present() != null) {
-            for (int i = 0; i < count; i++) {
-                x[i] = has(chunk * CHUNK + i) ? x[i] : Float.NEGATIVE_INFINITY;
-            }
+            loops.limit(target, model.present().data(), (long) chunk * CHUNK, count);
         }
-        Arrays.fill(x, count, padded, Float.NEGATIVE_INFINITY);
-        MemorySegment.copy(x, 0, target, ValueLayout.JAVA_FLOAT, 0, padded);
+    }
+
+    /** {@return a byte for each class, 0 where the model lacks it, or null if it has all} */
+    MemorySegment present() {
+        return model.present() == null ? null : model.present().data();
     }
 
     /** {@return whether the model has a class} */

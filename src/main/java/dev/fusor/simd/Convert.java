@@ -26,7 +26,7 @@ public final class Convert {
          * @param toByte where the first goes
          * @param count how many, a multiple of {@link Lanes#LENGTH}
          */
-        void run(MemorySegment from, long fromByte, MemorySegment to, long toByte, long count);
+        void run(MemorySegment from, long fromByte, MemorySegment to, long toByte, int count);
     }
 
     /**
@@ -47,7 +47,7 @@ public final class Convert {
      * @param to receives them from its first byte
      * @param count how many, a multiple of {@link Lanes#LENGTH}
      */
-    public static void widen(Tensor from, long index, MemorySegment to, long count) {
+    public static void widen(Tensor from, long index, MemorySegment to, int count) {
         between(from.dtype(), DType.F32).run(from.data(), from.dtype().byteSize(index), to, 0, count);
     }
 
@@ -59,7 +59,7 @@ public final class Convert {
      * @param index the first flat index
      * @param count how many, a multiple of {@link Lanes#LENGTH}
      */
-    public static void round(MemorySegment from, Tensor to, long index, long count) {
+    public static void round(MemorySegment from, Tensor to, long index, int count) {
         between(DType.F32, to.dtype()).run(from, 0, to.data(), to.dtype().byteSize(index), count);
     }
 }

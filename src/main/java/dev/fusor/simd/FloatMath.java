@@ -12,6 +12,9 @@ public final class FloatMath {
     /** What {@link #exp} maps to 0, as it does all below. */
     public static final float EXP_ZERO = -104f;
 
+    /** From here to 88, {@link #exp} is a normal number. */
+    public static final float EXP_NORMAL = -86f;
+
     /** What {@link #exp} maps to infinity, as it does all above. */
     static final float EXP_INFINITY = 89f;
 

@@ -5,10 +5,13 @@ import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 
 /** {@link Elements} for up to {@link Scratch#ELEMENTS} at a time, by vectors where they are there: the same bits. */
 public final class Floats {
     private static final int SLOT = 0;
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED
+            .withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private Floats() {}
 
@@ -28,6 +31,25 @@ public final class Floats {
         MemorySegment buffer = Scratch.mine().buffer(SLOT);
         Convert.widen(source, from, buffer, count);
         MemorySegment.copy(buffer, ValueLayout.JAVA_FLOAT, 0, values, 0, count);
+    }
+
+    /**
+     * Widens elements to binary32 in off-heap memory; F64 is rounded to it.
+     *
+     * @param source of an arithmetic type
+     * @param from the first flat index
+     * @param target receives {@code count} numbers from its start
+     * @param count how many
+     */
+    public static void load(Tensor source, long from, MemorySegment target, int count) {
+        int whole = 0;
+        if (Specialised.available() && Lanes.supports(source.dtype())) {
+            whole = count / Lanes.LENGTH * Lanes.LENGTH;
+            Convert.widen(source, from, target, whole);
+        }
+        for (int i = whole; i < count; i++) {
+            target.set(FLOAT, 4L * i, (float) Elements.get(source, from + i));
+        }
     }
 
     /**

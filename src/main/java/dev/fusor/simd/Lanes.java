@@ -33,6 +33,9 @@ public final class Lanes {
             VectorShape.forBitSize(Math.max(64, FLOAT.vectorBitSize() / 2)));
     private static final VectorSpecies<Byte> BYTE = VectorSpecies.of(byte.class,
             VectorShape.forBitSize(Math.max(64, FLOAT.vectorBitSize() / 4)));
+    /** How many bytes {@link #nonZero} reads: no vector is shorter. */
+    public static final int BYTES_READ = BYTE.length();
+
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
     private Lanes() {}
@@ -59,13 +62,15 @@ public final class Lanes {
      * @param offset the byte where the first starts
      */
     public static FloatVector load(DType type, MemorySegment data, long offset) {
-        if (type == DType.F32) {
-            return FloatVector.fromMemorySegment(FLOAT, data, offset, ORDER);
-        }
-        if (type == DType.BF16) {
-            return codes(type, data, offset).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
-        }
-        return decode(format(type), codes(type, data, offset));
+        return type == DType.F32
+                ? FloatVector.fromMemorySegment(FLOAT, data, offset, ORDER)
+                : widened(type, codes(type, data, offset));
+    }
+
+    private static FloatVector widened(DType type, IntVector codes) {
+        return type == DType.BF16
+                ? codes.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats()
+                : decode(format(type), codes);
     }
 
     /**
@@ -99,15 +104,29 @@ public final class Lanes {
      * @param offset the byte where the first starts
      */
     public static IntVector codes(DType type, MemorySegment data, long offset) {
-        if (type == DType.F32) {
-            return IntVector.fromMemorySegment(INT, data, offset, ORDER);
-        }
-        if (type == DType.BF16 || type == DType.F16) {
-            return (IntVector) ShortVector.fromMemorySegment(SHORT, data, offset, ORDER)
-                    .convertShape(VectorOperators.ZERO_EXTEND_S2I, INT, 0);
-        }
+        return type == DType.F32
+                ? IntVector.fromMemorySegment(INT, data, offset, ORDER)
+                : type == DType.BF16 || type == DType.F16 ? shorts(data, offset) : bytes(data, offset);
+    }
+
+    private static IntVector shorts(MemorySegment data, long offset) {
+        return (IntVector) ShortVector.fromMemorySegment(SHORT, data, offset, ORDER)
+                .convertShape(VectorOperators.ZERO_EXTEND_S2I, INT, 0);
+    }
+
+    private static IntVector bytes(MemorySegment data, long offset) {
         return (IntVector) ByteVector.fromMemorySegment(BYTE, data, offset, ORDER)
                 .convertShape(VectorOperators.ZERO_EXTEND_B2I, INT, 0);
+    }
+
+    /**
+     * {@return which of {@link #LENGTH} bytes are not 0}
+     *
+     * @param data the bytes, of which {@link #BYTES_READ} are touched
+     * @param offset where the first is
+     */
+    public static VectorMask<Float> nonZero(MemorySegment data, long offset) {
+        return bytes(data, offset).compare(VectorOperators.NE, 0).cast(FLOAT);
     }
 
     /** As {@link FloatFormat#of}, by comparisons that fold: a switch over an enum looks its cases up in an array. */

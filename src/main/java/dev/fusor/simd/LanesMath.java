@@ -39,8 +39,27 @@ public final class LanesMath {
      */
     public static FloatVector expBounded(FloatVector x) {
         FloatVector rounded = x.fma(all(LOG2_E), all(ROUNDER));
-        FloatVector p = expOfRemainder(remainder(x, rounded.sub(ROUNDER)));
-        return scaled(p, rounded.reinterpretAsInts().sub(ROUNDER_BITS));
+        return scaled(mantissaOf(x, rounded), rounded.reinterpretAsInts().sub(ROUNDER_BITS));
+    }
+
+    /**
+     * {@return {@link FloatMath#exp} of each lane, for numbers from {@link FloatMath#EXP_NORMAL} to 88} The power of two goes straight
+     * into the exponent: nothing rounds where the result is a normal number.
+     *
+     * @param x numbers in that range
+     */
+    public static FloatVector expNormal(FloatVector x) {
+        FloatVector rounded = x.fma(all(LOG2_E), all(ROUNDER));
+        return shifted(mantissaOf(x, rounded), rounded.reinterpretAsInts());
+    }
+
+    private static FloatVector shifted(FloatVector p, IntVector exponent) {
+        return p.reinterpretAsInts().add(exponent.lanewise(VectorOperators.LSHL, 23)).reinterpretAsFloats();
+    }
+
+    /** The exponential less its power of two, which is in the lowest bits of {@code rounded}. */
+    private static FloatVector mantissaOf(FloatVector x, FloatVector rounded) {
+        return expOfRemainder(remainder(x, rounded.sub(ROUNDER)));
     }
 
     private static FloatVector remainder(FloatVector x, FloatVector n) {
@@ -48,8 +67,11 @@ public final class LanesMath {
     }
 
     private static FloatVector expOfRemainder(FloatVector r) {
-        FloatVector p = next(next(next(all(E6), r, E5), r, E4), r, E3);
-        return next(next(next(p, r, E2), r, 1f), r, 1f);
+        return next(next(next(expEnd(r), r, E2), r, 1f), r, 1f);
+    }
+
+    private static FloatVector expEnd(FloatVector r) {
+        return next(next(next(all(E6), r, E5), r, E4), r, E3);
     }
 
     private static FloatVector scaled(FloatVector p, IntVector exponent) {
@@ -88,8 +110,11 @@ public final class LanesMath {
 
     private static FloatVector sum(FloatVector e, FloatVector f) {
         FloatVector square = f.mul(f);
-        FloatVector tail = square.fma(all(-0.5f), e.mul(LN2_LOW));
-        return total(e, f, cubic(f).fma(f.mul(square), tail));
+        return total(e, f, cubic(f).fma(f.mul(square), tail(e, square)));
+    }
+
+    private static FloatVector tail(FloatVector e, FloatVector square) {
+        return square.fma(all(-0.5f), e.mul(LN2_LOW));
     }
 
     private static FloatVector total(FloatVector e, FloatVector f, FloatVector tail) {

@@ -183,6 +183,29 @@ class LogitEnsembleTest {
         }
     }
 
+    /** Rows of few values each: vectors that mix what loops treat apart, and chunks of nothing else. */
+    @ParameterizedTest
+    @EnumSource(Mode.class)
+    void zerosInfinitiesAndWideRangesAgreeWithTheDefinition(Mode mode) {
+        float[][] palettes = {{-0f, 0f}, {-0f}, {-0f, -1}, {0, -85.9f, -86.1f, -103.9f, -104.1f, -1e30f}, {1, -INF},
+            {-INF},
+            {2, -90}, {-0f, -INF}, {3, Float.intBitsToFloat(0xFFC00001)}, {1, INF}};
+        SplittableRandom random = new SplittableRandom(Tensors.SEED);
+        for (int classes : new int[]{1, 33, 64, 1024, 2060}) {
+            List<Model> models = new ArrayList<>();
+            for (int e = 0; e < 3; e++) {
+                Tensor logits = Tensor.allocate(Arena.ofAuto(), DType.F32, palettes.length, classes);
+                for (int i = 0; i < palettes.length * classes; i++) {
+                    float[] palette = palettes[i / classes];
+                    float value = palette[random.nextInt(8) == 0 ? random.nextInt(palette.length) : 0];
+                    logits.data().setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
+                }
+                models.add(Model.of(logits).weighted(1 + e));
+            }
+            check(mode, new Batch(models, palettes.length, classes, null, null), classes);
+        }
+    }
+
     /** Against float64 from the textbook. The bound: 22 roundings in a lane, exp, log and the differences of logits up to 40. */
     @Test
     void isCloseToTheTextbookInDoublePrecision() {

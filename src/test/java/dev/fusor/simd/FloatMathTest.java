@@ -117,11 +117,13 @@ class FloatMathTest {
             float[] log = new float[x.length];
             float[] notAbove = new float[x.length];
             float[] bounded = new float[x.length];
+            float[] normal = new float[x.length];
             for (int i = 0; i < x.length; i += length) {
                 FloatVector v = FloatVector.fromArray(Lanes.FLOAT, x, i);
                 LanesMath.exp(v).intoArray(exp, i);
                 LanesMath.expNotAbove(v).intoArray(notAbove, i);
                 LanesMath.expBounded(v).intoArray(bounded, i);
+                LanesMath.expNormal(v).intoArray(normal, i);
                 LanesMath.log(v).intoArray(log, i);
             }
             for (int i = 0; i < x.length; i++) {
@@ -130,6 +132,9 @@ class FloatMathTest {
                         .isEqualTo(wanted);
                 if (!(x[i] > 89)) {
                     assertThat(Float.floatToIntBits(notAbove[i])).as("exp of %a", x[i]).isEqualTo(wanted);
+                    if (x[i] >= FloatMath.EXP_NORMAL && x[i] <= 88) {
+                        assertThat(Float.floatToIntBits(normal[i])).as("exp of %a", x[i]).isEqualTo(wanted);
+                    }
                     if (!(x[i] < -104)) {
                         assertThat(Float.floatToIntBits(bounded[i])).as("exp of %a", x[i]).isEqualTo(wanted);
                     }

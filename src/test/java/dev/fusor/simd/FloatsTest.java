@@ -4,6 +4,8 @@ import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Tensors;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -22,6 +24,13 @@ class FloatsTest {
             float[] wanted = new float[Scratch.ELEMENTS];
             Floats.load(source, 3, values, count);
             Elements.load(source, 3, wanted, count);
+            MemorySegment offHeap = Scratch.mine().buffer(1);
+            Floats.load(source, 3, offHeap, count);
+            for (int i = 0; i < count; i++) {
+                assertThat(Float.floatToIntBits(offHeap.getAtIndex(ValueLayout.JAVA_FLOAT, i)))
+                        .as("%s element %d of %d off the heap, seed %d", type, i, count, Tensors.SEED)
+                        .isEqualTo(Float.floatToIntBits(wanted[i]));
+            }
             for (int i = 0; i < values.length; i++) {
                 assertThat(Float.floatToIntBits(values[i]))
                         .as("%s element %d of %d, seed %d", type, i, count, Tensors.SEED)
