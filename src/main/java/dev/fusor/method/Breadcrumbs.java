@@ -30,7 +30,7 @@ public final class Breadcrumbs extends TrimmedTaskArithmetic {
     }
 
     @Override
-    Kept kept(Map<String, Double> modelParameters, long elements) {
+    Kept kept(Map<String, Double> modelParameters, Map<String, Double> parameters, long elements) {
         long kept = MagnitudeSelection.kept(modelParameters.get("density"), elements);
         long tooLarge = Math.min(MagnitudeSelection.kept(modelParameters.get("gamma"), elements), elements - kept);
         return new Kept(kept + tooLarge, tooLarge);

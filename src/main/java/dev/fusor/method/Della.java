@@ -44,7 +44,8 @@ public final class Della extends SparseTaskArithmetic {
     }
 
     @Override
-    public Optional<String> objection(Shape shape, Map<String, Double> modelParameters) {
+    public Optional<String> objection(Shape shape, Map<String, Double> modelParameters,
+            Map<String, Double> parameters) {
         double density = modelParameters.get("density");
         double epsilon = modelParameters.get("epsilon");
         if (!isPlain(density) && !RankedDrop.Window.fits(density, epsilon)) {

@@ -37,8 +37,10 @@ public interface MergeMethod {
      *
      * @param shape of the tensor that is merged
      * @param modelParameters a value for each parameter of scope MODEL, each in its domain
+     * @param parameters a value for each parameter of scope TENSOR
      */
-    default Optional<String> objection(Shape shape, Map<String, Double> modelParameters) {
+    default Optional<String> objection(Shape shape, Map<String, Double> modelParameters,
+            Map<String, Double> parameters) {
         return Optional.empty();
     }
 

@@ -6,7 +6,8 @@ import java.util.Optional;
 /** The merge methods there are. */
 public final class MergeMethods {
     private static final List<MergeMethod> ALL = List.of(new Linear(), new TaskArithmetic(), new Ties(), Dare.linear(),
-            Dare.ties(), Breadcrumbs.linear(), Breadcrumbs.ties(), Della.linear(), Della.ties(), new Sce(), new Slerp(),
+            Dare.ties(), Breadcrumbs.linear(), Breadcrumbs.ties(), new MagnitudePruning(), Della.linear(), Della.ties(),
+            new Sce(), new Slerp(),
             new NearSwap(), new Passthrough());
 
     private MergeMethods() {}

@@ -13,7 +13,7 @@ public final class Ties extends TrimmedTaskArithmetic {
     }
 
     @Override
-    Kept kept(Map<String, Double> modelParameters, long elements) {
+    Kept kept(Map<String, Double> modelParameters, Map<String, Double> parameters, long elements) {
         return new Kept(MagnitudeSelection.kept(modelParameters.get("density"), elements), 0);
     }
 }

@@ -1,18 +1,26 @@
 package dev.fusor.method;
 
+import dev.fusor.drop.MaskedDrop;
+import dev.fusor.tensor.Shape;
+import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
+import dev.fusor.trim.RowSelection;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
  * What the methods share that trim task vectors by magnitude.
+ *
+ * <p>With {@code scope: row}, as in the magnitude pruning of FusionBench, each row of a tensor is trimmed by itself: all elements that
+ * have the same index along the first axis; a tensor of one axis is one row.
  *
  * <p>With {@code scope: tensor}, as in mergekit, each tensor is trimmed by itself. With {@code scope: model}, as in the papers'
  * own code and in FusionBench, all tensors of a model of which the recipe says so are trimmed as one vector, in the order of the
@@ -23,7 +31,11 @@ import java.util.stream.Stream;
  * and after.
  */
 abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
-    private static final Parameter SCOPE = Parameter.word("scope", "tensor", "model");
+    private static final Parameter SCOPE = Parameter.word("scope", "tensor", "row", "model");
+
+    /** Keys of a row and a copy of them are on the heap. */
+    private static final long LONGEST_ROW = 1 << 22;
+
     private static final Parameter ALL_TIES = Parameter.flag("all_ties", false);
     private static final Parameter RESCALE = Parameter.flag("rescale", false);
 
@@ -43,21 +55,63 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
     @Override
     public final List<String> spanned() {
         Stream<String> own = parameters().stream().map(Parameter::name)
-                .filter(name -> name.equals("density") || name.equals("gamma") || name.equals(ALL_TIES.name()));
+                .filter(name -> name.equals("density") || name.equals("gamma") || name.equals("prune")
+                        || name.equals(ALL_TIES.name()));
         return Stream.concat(own, super.spanned().stream()).toList();
     }
 
     /** {@return what is kept of so many elements} */
-    abstract Kept kept(Map<String, Double> modelParameters, long elements);
+    abstract Kept kept(Map<String, Double> modelParameters, Map<String, Double> parameters, long elements);
 
     @Override
     final List<Sparsity> sparsities(MergeInputs inputs, WholeTensors whole) {
+        if (isScope("row", inputs.parameters()) && inputs.base().shape().rank() > 1) {
+            return inputs.ofEachModel(model -> trimRows(inputs, model));
+        }
         return trim(List.of(inputs), whole).getFirst();
     }
 
     @Override
     public final boolean spans(Map<String, Double> parameters) {
-        return SCOPE.written(parameters.get(SCOPE.name())).equals("model");
+        return isScope("model", parameters);
+    }
+
+    private static boolean isScope(String scope, Map<String, Double> parameters) {
+        return SCOPE.written(parameters.get(SCOPE.name())).equals(scope);
+    }
+
+    @Override
+    public final Optional<String> objection(Shape shape, Map<String, Double> modelParameters,
+            Map<String, Double> parameters) {
+        return isScope("row", parameters) && shape.rank() > 1 && row(shape) > LONGEST_ROW
+                ? Optional.of("rows of %d elements are trimmed at most, and its shape is %s; leave it to scope: tensor"
+                        .formatted(LONGEST_ROW, shape))
+                : Optional.empty();
+    }
+
+    /** Elements of the same index along the first axis. */
+    private static long row(Shape shape) {
+        long row = 1;
+        for (int axis = 1; axis < shape.rank(); axis++) {
+            row *= shape.extent(axis);
+        }
+        return Math.max(1, row);
+    }
+
+    private Sparsity trimRows(MergeInputs inputs, int model) {
+        TensorSource x = inputs.models().get(model);
+        int row = Math.toIntExact(row(x.shape()));
+        Kept kept = kept(inputs.modelParameters().get(model), inputs.parameters(), row);
+        return new Sparsity(MagnitudeBand.ALL, (from, count) -> {
+            long start = from / row * row;
+            long length = (from + count + row - 1) / row * row - start;
+            return new MaskedDrop(start, RowSelection.kept(inputs.base().slice(start, length), x.slice(start, length),
+                    row, kept.atLeast, kept.tooLarge, ties(inputs)));
+        });
+    }
+
+    private static Ties ties(MergeInputs inputs) {
+        return inputs.flag(ALL_TIES.name()) ? Ties.ALL_TIES : Ties.EXACT_K;
     }
 
     @Override
@@ -71,13 +125,13 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
         long elements = tensors.stream().mapToLong(inputs -> inputs.base().elements()).sum();
         List<Wanted> wanted = new ArrayList<>();
         for (int model = 0; model < any.models().size(); model++) {
-            Kept kept = kept(any.modelParameters().get(model), elements);
+            Kept kept = kept(any.modelParameters().get(model), any.parameters(), elements);
             wanted.add(new Wanted(model, kept.atLeast));
             wanted.add(new Wanted(model, kept.tooLarge));
         }
         List<List<MagnitudeCut>> cuts = whole.select(
                 tensors.stream().map(inputs -> new Part(inputs.base(), inputs.models())).toList(), wanted,
-                any.flag(ALL_TIES.name()) ? Ties.ALL_TIES : Ties.EXACT_K);
+                ties(any));
         return IntStream.range(0, tensors.size()).mapToObj(part -> any.ofEachModel(model -> new Sparsity(
                 new MagnitudeBand(cuts.get(2 * model).get(part), cuts.get(2 * model + 1).get(part)),
                 Sparsity.Drop.NOTHING))).toList();

@@ -16,7 +16,7 @@ import java.util.stream.Collectors;
 final class TensorPlanner {
     /** These divide by the sum of all weights; those that elect signs divide each element by those that agree. */
     private static final Set<String> DIVIDE_BY_ALL_WEIGHTS = Set.of("linear", "task_arithmetic", "dare_linear",
-            "breadcrumbs", "della_linear");
+            "breadcrumbs", "della_linear", "magnitude_pruning");
     /** Where mergekit's task arithmetic stops dividing. */
     private static final double SMALLEST_SUM = 1e-8;
 
@@ -66,6 +66,7 @@ final class TensorPlanner {
 
     private TensorPlan merge(Item item, List<TensorInfo> infos, Shape shape) throws RecipeException {
         List<TensorInput> inputs = new ArrayList<>();
+        SequencedMap<String, Double> parameters = resolver.ofTensor(item);
         OptionalInt base = OptionalInt.empty();
         for (int i = 0; i < infos.size(); i++) {
             Source source = item.slice().sources().get(i);
@@ -74,12 +75,11 @@ final class TensorPlanner {
             inputs.add(input(item, i, isBase ? new LinkedHashMap<>() : resolver.ofModel(item, source)));
             Optional<String> objection = isBase
                     ? Optional.empty()
-                    : recipe.mergeMethod().objection(shape, inputs.getLast().parameters());
+                    : recipe.mergeMethod().objection(shape, inputs.getLast().parameters(), parameters);
             if (objection.isPresent()) {
                 throw problem(item, "%s: %s".formatted(Words.quote(source.model().path()), objection.get()));
             }
         }
-        SequencedMap<String, Double> parameters = resolver.ofTensor(item);
         refuseVanishingWeights(item, inputs, parameters);
         if (infos.stream().map(TensorInfo::dtype).distinct().count() > 1) {
             mixed.add(item.name());

@@ -36,20 +36,22 @@ class DellaTest {
 
     @Test
     void probabilitiesThatAreNoneAreObjectedTo() {
-        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 0.9, "epsilon", 0.15))).hasValue(
+        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 0.9, "epsilon", 0.15), Map.of())).hasValue(
                 "density +- epsilon are probabilities, got 0.9 +- 0.15; choose a smaller epsilon");
-        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 0.1, "epsilon", 0.15))).isPresent();
-        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 0.85, "epsilon", 0.15))).isEmpty();
-        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 1.0, "epsilon", 0.15))).isEmpty();
-        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 0.0, "epsilon", 0.15))).isEmpty();
+        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 0.1, "epsilon", 0.15), Map.of()))
+                .isPresent();
+        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 0.85, "epsilon", 0.15), Map.of()))
+                .isEmpty();
+        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 1.0, "epsilon", 0.15), Map.of())).isEmpty();
+        assertThat(Della.ties().objection(Shape.of(8, 8), Map.of("density", 0.0, "epsilon", 0.15), Map.of())).isEmpty();
     }
 
     @Test
     void rowsTooLongToSortAreObjectedTo() {
         Map<String, Double> values = Map.of("density", 0.5, "epsilon", 0.15);
-        assertThat(Della.ties().objection(Shape.of(4_194_305), values)).hasValue(
+        assertThat(Della.ties().objection(Shape.of(4_194_305), values, Map.of())).hasValue(
                 "rows of 4194304 elements are ranked at most, and its shape is [4194305]; use dare_ties or dare_linear");
-        assertThat(Della.ties().objection(Shape.of(4_194_305, 2), values)).isEmpty();
+        assertThat(Della.ties().objection(Shape.of(4_194_305, 2), values, Map.of())).isEmpty();
     }
 
     private static void check(Della method, DType type, Shape shape, boolean rescale, boolean normalize,

@@ -31,7 +31,7 @@ class ElectionsTest {
                 for (int majority = 0; majority < 2; majority++) {
                     for (int max = 0; max < 2; max++) {
                         for (int normalize = 0; normalize < 2; normalize++) {
-                            check(deltas, together, Map.of("scope", together ? 1.0 : 0.0, "election", (double) election,
+                            check(deltas, together, Map.of("scope", together ? 2.0 : 0.0, "election", (double) election,
                                     "zero_sum", (double) majority, "aggregate", (double) max, "normalize",
                                     (double) normalize), skew);
                         }

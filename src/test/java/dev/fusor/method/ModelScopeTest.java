@@ -105,7 +105,7 @@ class ModelScopeTest {
             for (int m = 0; m < WEIGHTS.length; m++) {
                 perModel.add(Map.of("weight", WEIGHTS[m], "density", density, "gamma", gamma));
             }
-            Map<String, Double> parameters = new HashMap<>(Map.of("rescale", 0.0, "lambda", 0.9, "scope", 1.0));
+            Map<String, Double> parameters = new HashMap<>(Map.of("rescale", 0.0, "lambda", 0.9, "scope", 2.0));
             parameters.put("normalize", normalize ? 1.0 : 0.0);
             parameters.put("all_ties", allTies ? 1.0 : 0.0);
             inputs.add(SparseMerges.completed(new Ties(), SparseMerges.inputs(models, perModel, parameters)));

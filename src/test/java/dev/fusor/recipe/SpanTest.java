@@ -21,16 +21,16 @@ class SpanTest {
 
     @Test
     void aWordIsItsPlaceAmongTheWords() throws RecipeException {
-        assertThat(scopes("scope: model")).containsOnly(1.0);
+        assertThat(scopes("scope: model")).containsOnly(2.0);
         assertThat(scopes("scope: tensor")).containsOnly(0.0);
         assertThat(scopes("weight: 1")).containsOnly(0.0);
     }
 
     @Test
     void filtersLeaveTensorsOut() throws RecipeException {
-        assertThat(scopes("scope: [{filter: embed, value: tensor}, {value: model}]")).containsExactly(1.0, 0.0, 1.0,
-                1.0,
-                1.0);
+        assertThat(scopes("scope: [{filter: embed, value: tensor}, {value: model}]")).containsExactly(2.0, 0.0, 2.0,
+                2.0,
+                2.0);
         plan(TIES.formatted("[{filter: embed, value: 0.1}, {value: 0.2}]",
                 "scope: [{filter: embed, value: tensor}, {value: model}]"), MODELS);
     }
@@ -38,10 +38,10 @@ class SpanTest {
     @Test
     void otherWordsAreRefusedWhereTheyStand() {
         assertThat(problem(TIES.formatted("0.2", "scope: layer")))
-                .isEqualTo("r.yml:4:21: parameters.scope: wanted tensor or model, got 'layer'");
-        assertThat(problem(TIES.formatted("0.2", "scope: 1"))).endsWith("wanted tensor or model, got '1'");
+                .isEqualTo("r.yml:4:21: parameters.scope: wanted tensor or row or model, got 'layer'");
+        assertThat(problem(TIES.formatted("0.2", "scope: 1"))).endsWith("wanted tensor or row or model, got '1'");
         assertThat(problem(TIES.formatted("0.2", "scope: [model, tensor]")))
-                .endsWith("scope is tensor or model, it has no gradient");
+                .endsWith("scope is tensor or row or model, it has no gradient");
         assertThat(problem(TIES.formatted("0.2", "scope: []"))).endsWith("the list is empty");
     }
 
