@@ -1,5 +1,7 @@
 package dev.fusor.method;
 
+import dev.fusor.consensus.TaskVectorFusion;
+import dev.fusor.consensus.TaskVectorFusion.Fusion;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import java.util.List;
@@ -44,6 +46,12 @@ public record MergeInputs(String tensor, long seed, TensorSource base, List<Tens
 
     double[] values(String parameter) {
         return modelParameters.stream().mapToDouble(values -> values.get(parameter)).toArray();
+    }
+
+    /** The merge that makes one task vector of those of all models, and adds lambda times it to the base. */
+    RangeMerge fused(Fusion fusion, double lambda) {
+        return (from, out) -> TaskVectorFusion.merge(baseSlice(from, out.elements()), slices(from, out.elements()),
+                fusion, lambda, out);
     }
 
     <T> List<T> ofEachModel(IntFunction<T> made) {

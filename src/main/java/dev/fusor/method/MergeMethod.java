@@ -45,6 +45,16 @@ public interface MergeMethod {
     }
 
     /**
+     * {@return what is wrong with values for that many models, in words, or nothing}
+     *
+     * @param models how many models are merged, the base model not counted
+     * @param parameters a value for each parameter of scope TENSOR
+     */
+    default Optional<String> objection(int models, Map<String, Double> parameters) {
+        return Optional.empty();
+    }
+
+    /**
      * Looks at whole tensors as far as the method must, and says how any range of the result is made.
      *
      * @param inputs the tensors and the values of the parameters, all of them, as {@link #parameters()} declares them

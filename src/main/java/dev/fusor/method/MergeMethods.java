@@ -7,7 +7,8 @@ import java.util.Optional;
 public final class MergeMethods {
     private static final List<MergeMethod> ALL = List.of(new Linear(), new TaskArithmetic(), new Ties(), Dare.linear(),
             Dare.ties(), Breadcrumbs.linear(), Breadcrumbs.ties(), new MagnitudePruning(), Della.linear(), Della.ties(),
-            new Sce(), new Slerp(),
+            new MagMax(), new Emr(), TallMasks.ofTask(),
+            TallMasks.consensus(), new Sce(), new Slerp(),
             new NearSwap(), new Passthrough());
 
     private MergeMethods() {}

@@ -98,6 +98,12 @@ public record Parameter(String name, Scope scope, Kind kind, OptionalDouble stan
         };
     }
 
+    /** Which model a tensor is made for: its place in the list, from 1; 0 for none where that is allowed. */
+    static Parameter task(OptionalDouble standard, String domain) {
+        return new Parameter("task", Scope.TENSOR, Kind.NUMBER, standard, domain,
+                task -> task >= (standard.isPresent() ? standard.getAsDouble() : 1) && task == (int) task);
+    }
+
     /** The weight of a model: required, finite, of either sign. */
     static Parameter weight() {
         return required("weight", Scope.MODEL, "a finite number", Double::isFinite);

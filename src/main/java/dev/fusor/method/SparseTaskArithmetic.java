@@ -12,7 +12,6 @@ import dev.fusor.tensor.TensorSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.IntStream;
 
 /**
@@ -33,9 +32,6 @@ abstract class SparseTaskArithmetic implements MergeMethod {
     private static final List<Election> ELECTIONS = List.of(Election.WEIGHTED, Election.UNWEIGHTED, Election.COUNT);
     private static final Parameter ZERO_SUM = Parameter.word("zero_sum", "plus", "majority");
     private static final Parameter AGGREGATE = Parameter.word("aggregate", "sum", "max");
-
-    /** Elements that are asked for in one go. */
-    private static final long TILE = 1 << 17;
 
     private final String name;
     private final boolean elects;
@@ -110,17 +106,13 @@ abstract class SparseTaskArithmetic implements MergeMethod {
 
     /** How many more elements of all tensors elect plus than minus. */
     private long majority(List<Ranges> all, WholeTensors whole) {
-        LongAdder majority = new LongAdder();
+        double majority = 0;
         for (Ranges ranges : all) {
-            long length = ranges.inputs.base().elements();
             Rule rule = rule(ranges.inputs, Zero.PLUS);
-            whole.cpu().run((length + TILE - 1) / TILE, number -> {
-                long from = number * TILE;
-                long count = Math.min(TILE, length - from);
-                majority.add(ranges.of(rule, from, count).majority(from, count));
-            });
+            majority += RangeSums.of(ranges.inputs.base().elements(), whole.cpu(),
+                    (from, count) -> ranges.of(rule, from, count).majority(from, count));
         }
-        return majority.sum();
+        return (long) majority;
     }
 
     /** A tensor and what is kept of it. */

@@ -80,6 +80,11 @@ final class TensorPlanner {
                 throw problem(item, "%s: %s".formatted(Words.quote(source.model().path()), objection.get()));
             }
         }
+        int models = infos.size() - (base.isPresent() ? 1 : 0);
+        Optional<String> problem = recipe.mergeMethod().objection(models, parameters);
+        if (problem.isPresent()) {
+            throw problem(item, problem.get());
+        }
         refuseVanishingWeights(item, inputs, parameters);
         if (infos.stream().map(TensorInfo::dtype).distinct().count() > 1) {
             mixed.add(item.name());

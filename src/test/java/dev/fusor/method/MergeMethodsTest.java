@@ -51,6 +51,38 @@ class MergeMethodsTest {
     }
 
     @Test
+    void magMaxGivesThePublishedValues() {
+        assertThat(onZeros(new MagMax(), Map.of("lambda", 1.0), 1, 1, 1))
+                .containsExactly(floats(-1.5, 2, -5, -.5, -.3, 0,
+                        4, .9));
+    }
+
+    /** The first two task vectors: the unified one, the masks and the rescalers. */
+    @Test
+    void emrGivesThePublishedValues() {
+        double[] unified = {-1.5, -2, 3, -.5, .2, 0, 4, .6};
+        assertThat(emr(0, 0)).containsExactly(floats(unified));
+        for (double rescaler : new double[]{0, 1}) {
+            double[] first = emr(1, rescaler);
+            double[] second = emr(2, rescaler);
+            int[] ofFirst = {0, 1, 1, 0, 0, 0, 1, 0};
+            int[] ofSecond = {1, 0, 1, 1, 1, 0, 0, 1};
+            for (int i = 0; i < 8; i++) {
+                assertThat(first[i]).isCloseTo(1.2 * ofFirst[i] * unified[i], Offset.offset(1e-6));
+                assertThat(second[i]).isCloseTo(1.0517242 * ofSecond[i] * unified[i], Offset.offset(1e-6));
+            }
+        }
+    }
+
+    private static double[] emr(double task, double rescaler) {
+        Tensor out = Tensors.zeros(DType.F32, 8);
+        run(new Emr(), Tensors.zeros(DType.F32, 8),
+                Arrays.stream(TASK_VECTORS).limit(2).map(values -> Tensors.of(DType.F32, values)).toList(),
+                Collections.nCopies(2, Map.of()), Map.of("task", task, "rescaler", rescaler), out);
+        return Tensors.values(out);
+    }
+
+    @Test
     void taskArithmeticGivesThePublishedValues() {
         assertThat(taskArithmetic(1, false, .3, .3, .3))
                 .containsExactly(floats(.06, .12, -.3, .03, -.06, 0, 1.71, .39), Offset.offset(1e-6));
@@ -163,6 +195,7 @@ class MergeMethodsTest {
             }
         }
         values.replace("density", 0.4);
+        values.replace("task", 2.0);
         return values;
     }
 

@@ -10,7 +10,7 @@ import static dev.fusor.recipe.Examples.problem;
 import static org.assertj.core.api.Assertions.assertThat;
 
 class RecipeErrorsTest {
-    private static final String METHODS = "Fusor has linear, task_arithmetic, ties, dare_linear, dare_ties, breadcrumbs, breadcrumbs_ties, magnitude_pruning, della_linear, della, sce, slerp, nearswap, passthrough";
+    private static final String METHODS = "Fusor has linear, task_arithmetic, ties, dare_linear, dare_ties, breadcrumbs, breadcrumbs_ties, magnitude_pruning, della_linear, della, magmax, emr, tall_mask, consensus_ta, sce, slerp, nearswap, passthrough";
 
     private static Arguments row(String yaml, String message) {
         return Arguments.of(yaml, "r.yml:" + message);

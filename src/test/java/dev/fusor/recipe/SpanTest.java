@@ -71,6 +71,22 @@ class SpanTest {
                 .contains("is trimmed together with", "but is made of other models");
     }
 
+    @Test
+    void aTaskIsOneOfTheModels() {
+        String yaml = """
+                merge_method: emr
+                base_model: base
+                models: [{model: a}]
+                parameters: {task: %s}
+                """;
+        assertThat(planProblem(yaml.formatted("2"), MODELS)).isEqualTo(
+                "r.yml:3:9: models: the tensor 'model.embed_tokens.weight': task is 2, and 1 models are merged");
+        assertThat(problem(yaml.formatted("0.5")))
+                .endsWith("wanted 0, or the place of a model in the list, from 1, got 0.5");
+        assertThat(problem(yaml.formatted("1").replace("emr", "tall_mask").replace("task: 1", "task: 0")))
+                .endsWith("wanted the place of a model in the list, from 1, got 0");
+    }
+
     private static List<Double> scopes(String parameters) throws RecipeException {
         return plan(TIES.formatted("0.2", parameters), MODELS).tensors().stream()
                 .map(tensor -> tensor.parameters().get("scope")).toList();

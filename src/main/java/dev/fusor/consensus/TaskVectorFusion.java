@@ -1,0 +1,209 @@
+package dev.fusor.consensus;
+
+import dev.fusor.simd.Scratch;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Elements;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.TaskVector;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Task vectors of several models made into one, element by element, in float32 and in the order of the models; on the calling
+ * thread. Differences are taken as {@link dev.fusor.trim.MagnitudeSelection} takes them.
+ */
+public final class TaskVectorFusion {
+    /** Scratch: arrays 0 to 3 are in use while task vectors are formed. */
+    private static final int DELTAS = 4;
+
+    private TaskVectorFusion() {}
+
+    /** Makes one task vector of several. */
+    @FunctionalInterface
+    public interface Fusion {
+        /**
+         * Fuses some elements.
+         *
+         * @param taskVectors of each model, from index 0
+         * @param count how many elements
+         * @param fused receives the result
+         */
+        void fuse(float[][] taskVectors, int count, float[] fused);
+    }
+
+    /**
+     * {@return MagMax (Marczak et al. 2024, arXiv 2407.06322): the element of largest magnitude} Of equals that of the last model;
+     * NaN is larger than all.
+     */
+    public static Fusion largest() {
+        return (taskVectors, count, fused) -> {
+            System.arraycopy(taskVectors[0], 0, fused, 0, count);
+            for (int m = 1; m < taskVectors.length; m++) {
+                float[] delta = taskVectors[m];
+                for (int i = 0; i < count; i++) {
+                    fused[i] = MagnitudeCut.keyOf(delta[i]) >= MagnitudeCut.keyOf(fused[i]) ? delta[i] : fused[i];
+                }
+            }
+        };
+    }
+
+    /**
+     * {@return one model's task vector}
+     *
+     * @param model its place among the models
+     */
+    public static Fusion only(int model) {
+        return (taskVectors, count, fused) -> System.arraycopy(taskVectors[model], 0, fused, 0, count);
+    }
+
+    /**
+     * {@return the unified task vector of EMR-Merging (Huang et al. 2024, arXiv 2405.17461)} The sum of the task vectors elects
+     * a sign, plus if it is more than 0 and else minus; of the elements of that sign the largest by magnitude is taken, 0 if there is
+     * none. A sum of NaN gives NaN.
+     */
+    public static Fusion unified() {
+        return TaskVectorFusion::unify;
+    }
+
+    /**
+     * {@return the unified task vector under one model's mask, which keeps the elements at which the model has the elected sign}
+     *
+     * @param model its place among the models
+     */
+    public static Fusion masked(int model) {
+        return (taskVectors, count, fused) -> {
+            unify(taskVectors, count, fused);
+            float[] delta = taskVectors[model];
+            for (int i = 0; i < count; i++) {
+                boolean agrees = delta[i] > 0 && fused[i] > 0 || delta[i] < 0 && fused[i] < 0;
+                fused[i] = agrees || fused[i] != fused[i] ? fused[i] : 0f;
+            }
+        };
+    }
+
+    private static void unify(float[][] taskVectors, int count, float[] fused) {
+        sum(taskVectors, count, fused);
+        for (int i = 0; i < count; i++) {
+            float mass = fused[i];
+            float largest = 0;
+            for (float[] delta : taskVectors) {
+                largest = mass > 0 ? Math.max(largest, delta[i]) : Math.min(largest, delta[i]);
+            }
+            fused[i] = mass != mass ? mass : largest;
+        }
+    }
+
+    /**
+     * {@return the sum of the task vectors where masks of enough models are set} A TALL mask (Wang et al. 2024, arXiv 2405.07813)
+     * of a model is set where |t| &gt; l |s - t|, with t its task vector, l its threshold and s the sum of all. With one model and
+     * one mask this is the model that the masks store; with those of all models it is consensus merging of the same paper. Elsewhere
+     * the result is 0; where the sum is NaN it is NaN.
+     *
+     * @param models whose masks are asked
+     * @param thresholds l of each of these models, rounded to float32
+     * @param fewest how many masks have to be set
+     */
+    public static Fusion tallMasked(int[] models, double[] thresholds, int fewest) {
+        return (taskVectors, count, fused) -> {
+            sum(taskVectors, count, fused);
+            for (int i = 0; i < count; i++) {
+                int set = 0;
+                for (int m = 0; m < models.length; m++) {
+                    float delta = taskVectors[models[m]][i];
+                    set += Math.abs(delta) > (float) thresholds[m] * Math.abs(fused[i] - delta) ? 1 : 0;
+                }
+                fused[i] = set >= fewest || fused[i] != fused[i] ? fused[i] : 0f;
+            }
+        };
+    }
+
+    private static void sum(float[][] taskVectors, int count, float[] sum) {
+        Arrays.fill(sum, 0, count, 0f);
+        for (float[] delta : taskVectors) {
+            for (int i = 0; i < count; i++) {
+                sum[i] += delta[i];
+            }
+        }
+    }
+
+    /**
+     * Merges a range of a tensor: {@code fma(lambda, fused, base)}, rounded to the output type; if base or output is F64, in
+     * float64.
+     *
+     * @param base the base model's range
+     * @param models at least one; ranges of the base's element count
+     * @param fusion makes one task vector of theirs
+     * @param lambda scales it, rounded to float32
+     * @param out receives the range; may be one of the inputs, but not overlap one otherwise
+     * @throws IllegalArgumentException if counts differ or a type is not arithmetic
+     */
+    public static void merge(Tensor base, List<Tensor> models, Fusion fusion, double lambda, Tensor out) {
+        check(base, models, out);
+        float scale = (float) lambda;
+        for (long from = 0; from < out.elements(); from += Scratch.ELEMENTS) {
+            int count = (int) Math.min(Scratch.ELEMENTS, out.elements() - from);
+            float[] fused = fuse(base, models, fusion, from, count);
+            if (base.dtype() == DType.F64 || out.dtype() == DType.F64) {
+                for (int i = 0; i < count; i++) {
+                    Elements.set(out, from + i,
+                            Math.fma((double) scale, (double) fused[i], Elements.get(base, from + i)));
+                }
+            } else {
+                float[] b = Scratch.mine().floats(1);
+                Elements.load(base, from, b, count);
+                for (int i = 0; i < count; i++) {
+                    fused[i] = Math.fma(scale, fused[i], b[i]);
+                }
+                Elements.store(fused, out, from, count);
+            }
+        }
+    }
+
+    /**
+     * {@return the sum of the magnitudes of a fused task vector over a range, in float64 and in the order of the elements}
+     *
+     * @param base the base model's range
+     * @param models at least one; ranges of the base's element count
+     * @param fusion makes one task vector of theirs
+     * @throws IllegalArgumentException if counts differ or a type is not arithmetic
+     */
+    public static double sumOfMagnitudes(Tensor base, List<Tensor> models, Fusion fusion) {
+        check(base, models, base);
+        double sum = 0;
+        for (long from = 0; from < base.elements(); from += Scratch.ELEMENTS) {
+            int count = (int) Math.min(Scratch.ELEMENTS, base.elements() - from);
+            float[] fused = fuse(base, models, fusion, from, count);
+            for (int i = 0; i < count; i++) {
+                sum += Math.abs(fused[i]);
+            }
+        }
+        return sum;
+    }
+
+    private static float[] fuse(Tensor base, List<Tensor> models, Fusion fusion, long from, int count) {
+        Scratch scratch = Scratch.mine();
+        float[][] taskVectors = new float[models.size()][];
+        for (int m = 0; m < taskVectors.length; m++) {
+            taskVectors[m] = scratch.floats(DELTAS + m);
+            TaskVector.load(base, models.get(m), from, taskVectors[m], count);
+        }
+        float[] fused = scratch.floats(0);
+        fusion.fuse(taskVectors, count, fused);
+        return fused;
+    }
+
+    private static void check(Tensor base, List<Tensor> models, Tensor out) {
+        if (models.isEmpty()) {
+            throw new IllegalArgumentException("a fusion takes the task vector of at least 1 model, got none");
+        }
+        for (Tensor x : models) {
+            if (x.elements() != out.elements() || base.elements() != out.elements() || !x.dtype().isArithmetic()
+                    || !base.dtype().isArithmetic() || !out.dtype().isArithmetic()) {
+                throw new IllegalArgumentException(
+                        "a fusion takes tensors of arithmetic types and equal length, got %s and the base %s for an output %s"
+                                .formatted(x, base, out));
+            }
+        }
+    }
+}
