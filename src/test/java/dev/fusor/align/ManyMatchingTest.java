@@ -22,7 +22,7 @@ class ManyMatchingTest {
 
     @Test
     void shuffledCopiesBecomeEqual() {
-        PermutationSpec spec = WeightMatchingTest.perceptron(6, 33, 20, 4);
+        PermutationSpec spec = WeightMatchingTest.perceptron(150, 33, 20, 100);
         Map<String, Tensor> model = WeightMatchingTest.gaussian(spec, 1);
         List<Map<String, Tensor>> copies = new ArrayList<>();
         for (int i = 0; i < 5; i++) {

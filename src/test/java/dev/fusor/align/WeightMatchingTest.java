@@ -35,10 +35,11 @@ class WeightMatchingTest {
         device.close();
     }
 
+    /** Inputs and outputs are wide enough to tell units apart before their neighbours are matched. */
     @Test
     void findsThePermutationsThatWereAppliedToAPerceptron() {
         for (int width : new int[]{1, 2, 31, 33, 100}) {
-            PermutationSpec spec = perceptron(5, width, width + 1, 3);
+            PermutationSpec spec = perceptron(4 * width + 20, width, width + 1, 4 * width + 20);
             Map<String, Tensor> first = gaussian(spec, 1);
             Permutations planted = shuffled(spec, width);
             Map<String, Tensor> second = permuted(spec, first, planted.inverse());
@@ -50,7 +51,7 @@ class WeightMatchingTest {
 
     @Test
     void findsThemUnderNoise() {
-        PermutationSpec spec = perceptron(20, 64, 48, 10);
+        PermutationSpec spec = perceptron(200, 64, 48, 200);
         Map<String, Tensor> first = gaussian(spec, 1);
         Permutations planted = shuffled(spec, 3);
         Map<String, Tensor> second = permuted(spec, first, planted.inverse());
