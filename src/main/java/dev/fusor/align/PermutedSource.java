@@ -19,7 +19,9 @@ public final class PermutedSource implements TensorSource {
     private final int[][] sources;
     /** The last axis that does not stay. */
     private final int last;
-    /** Elements of one entry of that axis. */
+    /** Where each piece of that axis comes from: entries that stay together are one piece. */
+    private final int[] runs;
+    /** Elements of one piece. */
     private final long run;
     private final ThreadLocal<MemorySegment> buffer = ThreadLocal.withInitial(() -> MemorySegment.NULL);
 
@@ -27,11 +29,37 @@ public final class PermutedSource implements TensorSource {
         this.from = from;
         this.sources = sources;
         this.last = last;
-        long product = 1;
+        int together = together(sources[last]);
+        this.runs = new int[sources[last].length / together];
+        for (int i = 0; i < runs.length; i++) {
+            runs[i] = sources[last][i * together] / together;
+        }
+        long product = together;
         for (int axis = last + 1; axis < sources.length; axis++) {
             product *= from.shape().extent(axis);
         }
         this.run = product;
+    }
+
+    /**
+     * The most entries that the axis can be cut into pieces of, so that each piece stays together. The lengths of all stretches
+     * that stay together are multiples of it, and so are the places they start at, before as after.
+     */
+    private static int together(int[] entries) {
+        int together = 0;
+        int length = 0;
+        for (int i = 0; i < entries.length; i++) {
+            length++;
+            if (i + 1 == entries.length || entries[i + 1] != entries[i] + 1) {
+                together = gcd(together, length);
+                length = 0;
+            }
+        }
+        return Math.max(1, together);
+    }
+
+    private static int gcd(int a, int b) {
+        return b == 0 ? a : gcd(b, a % b);
     }
 
     /**
@@ -127,7 +155,7 @@ public final class PermutedSource implements TensorSource {
             throw new IllegalArgumentException("wanted a tensor of %s, got %s".formatted(dtype(), out));
         }
         Objects.checkFromIndexSize(first, out.elements(), elements());
-        long line = shape().extent(last) * run;
+        long line = runs.length * run;
         for (long done = 0; done < out.elements();) {
             long within = (first + done) % line;
             long count = Math.min(line - within, out.elements() - done);
@@ -139,7 +167,7 @@ public final class PermutedSource implements TensorSource {
     /** Where a line along the last axis starts in the tensor that is permuted. */
     private long start(long line) {
         long start = 0;
-        long stride = shape().extent(last) * run;
+        long stride = runs.length * run;
         long rest = line;
         for (int axis = last - 1; axis >= 0; axis--) {
             long extent = shape().extent(axis);
@@ -152,14 +180,13 @@ public final class PermutedSource implements TensorSource {
     }
 
     private void copyLine(long start, long within, long count, MemorySegment out, long at) {
-        int[] entries = sources[last];
         MemorySegment in = from.data();
         if (run > 1) {
             long size = dtype().byteSize(1);
             for (long done = 0; done < count;) {
                 long offset = (within + done) % run;
                 long length = Math.min(run - offset, count - done);
-                long source = start + entries[(int) ((within + done) / run)] * run + offset;
+                long source = start + runs[(int) ((within + done) / run)] * run + offset;
                 MemorySegment.copy(in, source * size, out, (at + done) * size, length * size);
                 done += length;
             }
@@ -169,25 +196,25 @@ public final class PermutedSource implements TensorSource {
         switch (dtype().bits()) {
             case 8 -> {
                 for (long i = 0; i < count; i++) {
-                    out.set(ValueLayout.JAVA_BYTE, at + i, in.get(ValueLayout.JAVA_BYTE, start + entries[entry++]));
+                    out.set(ValueLayout.JAVA_BYTE, at + i, in.get(ValueLayout.JAVA_BYTE, start + runs[entry++]));
                 }
             }
             case 16 -> {
                 for (long i = 0; i < count; i++) {
                     out.set(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * (at + i),
-                            in.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * (start + entries[entry++])));
+                            in.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * (start + runs[entry++])));
                 }
             }
             case 32 -> {
                 for (long i = 0; i < count; i++) {
                     out.set(ValueLayout.JAVA_INT_UNALIGNED, 4 * (at + i),
-                            in.get(ValueLayout.JAVA_INT_UNALIGNED, 4 * (start + entries[entry++])));
+                            in.get(ValueLayout.JAVA_INT_UNALIGNED, 4 * (start + runs[entry++])));
                 }
             }
             default -> {
                 for (long i = 0; i < count; i++) {
                     out.set(ValueLayout.JAVA_LONG_UNALIGNED, 8 * (at + i),
-                            in.get(ValueLayout.JAVA_LONG_UNALIGNED, 8 * (start + entries[entry++])));
+                            in.get(ValueLayout.JAVA_LONG_UNALIGNED, 8 * (start + runs[entry++])));
                 }
             }
         }

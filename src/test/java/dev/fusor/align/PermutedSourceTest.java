@@ -98,6 +98,9 @@ class PermutedSourceTest {
         compare(type, SHAPE, OCCURRENCES.subList(0, 3));
         compare(type, SHAPE, OCCURRENCES.subList(1, 2));
         compare(type, Shape.of(5), OCCURRENCES.subList(1, 2));
+        compare(type, Shape.of(3, 30), List.of(new Occurrence("t", 1, 0, FIVE, 6)));
+        compare(type, Shape.of(3, 34), List.of(new Occurrence("t", 1, 4, FIVE, 6)));
+        compare(type, Shape.of(20, 3), List.of(new Occurrence("t", 0, 0, TWO, 4), new Occurrence("t", 0, 8, FIVE, 2)));
         compare(type, Shape.of(5, 0), OCCURRENCES.subList(1, 2));
     }
 

@@ -27,7 +27,8 @@ class CudaMergeTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"linear, true", "task_arithmetic, true", "slerp, true", "ties, true", "ties_of_the_authors, true",
+    @CsvSource({"linear, true", "aligned, true", "task_arithmetic, true", "slerp, true", "ties, true",
+        "ties_of_the_authors, true",
         "breadcrumbs, true",
         "dare_ties, true", "della, false", "sce, false", "nearswap, false",
         "passthrough, false"})

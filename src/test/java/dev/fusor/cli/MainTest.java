@@ -17,7 +17,8 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"merge", "inspect", "diff", "ensemble", "doctor", "examples"})
+    @ValueSource(strings = {"merge", "align", "spec", "path", "barrier", "inspect", "diff", "ensemble", "doctor",
+        "examples"})
     void everyCommandHelps(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 
