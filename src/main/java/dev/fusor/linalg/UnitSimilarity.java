@@ -37,7 +37,8 @@ public sealed interface UnitSimilarity permits UnitSimilarityCpu {
      * @param a units of one model, of an arithmetic type
      * @param b units of the other, of an arithmetic type; as many columns
      * @param similarities F32 of shape [units of a, units of b]; may not overlap the models
-     * @throws IllegalArgumentException if types or shapes are others or a thread may not use the memory
+     * @throws IllegalArgumentException if types or shapes are others, if there are more than 2^22 units on a side, or if a thread may
+     * not use the memory
      */
     void accumulate(Units a, Units b, Tensor similarities);
 }

@@ -19,6 +19,9 @@ final class UnitSimilarityCpu implements UnitSimilarity {
     /** Floats of both packed sides: 8 MiB, unless one chunk takes more. */
     private static final int PACKED = 1 << 21;
 
+    /** A packed chunk of so many units still is an array: 4 GiB. */
+    private static final int MOST_UNITS = 1 << 22;
+
     /** Units that a task packs: one panel. */
     private static final int PACKED_UNITS = PANEL;
 
@@ -62,6 +65,10 @@ final class UnitSimilarityCpu implements UnitSimilarity {
             throw new IllegalArgumentException("similarities of %d and %d units are F32 [%d, %d], got %s".formatted(
                     a.count(), b.count(), a.count(), b.count(), similarities));
         }
+        if (Math.max(a.count(), b.count()) > MOST_UNITS) {
+            throw new IllegalArgumentException("similarities are of up to %d units, got %d and %d".formatted(MOST_UNITS,
+                    a.count(), b.count()));
+        }
         for (Tensor tensor : new Tensor[]{a.source().tensor(), b.source().tensor(), similarities}) {
             if (!tensor.dtype().isArithmetic()) {
                 throw new IllegalArgumentException("similarities take units of an arithmetic type, got " + tensor);
@@ -74,6 +81,12 @@ final class UnitSimilarityCpu implements UnitSimilarity {
         }
     }
 
+    private static ProductLoops loops() {
+        return Specialised.available() && 2 * Lanes.LENGTH <= PANEL
+                ? TEMPLATE.of(new UnitSimilarityLanes.Form(4 * Lanes.LENGTH == PANEL))
+                : new UnitSimilarityPlain();
+    }
+
     /** Some chunks of columns: packed, then multiplied. */
     private final class Slab {
         private final Units a;
@@ -83,9 +96,7 @@ final class UnitSimilarityCpu implements UnitSimilarity {
         private final int panels;
         private final float[] packedRows;
         private final float[] packedPanels;
-        private final ProductLoops loops = Specialised.available()
-                ? TEMPLATE.of(new UnitSimilarityLanes.Form(Lanes.LENGTH >= 16))
-                : new UnitSimilarityPlain();
+        private final ProductLoops loops = loops();
 
         Slab(Units a, Units b, int rows, int panels, int chunks, Tensor similarities) {
             this.a = a;
@@ -93,8 +104,8 @@ final class UnitSimilarityCpu implements UnitSimilarity {
             this.similarities = similarities;
             this.rows = rows;
             this.panels = panels;
-            this.packedRows = new float[Math.multiplyExact(rows * CHUNK, chunks)];
-            this.packedPanels = new float[Math.multiplyExact(panels * PANEL * CHUNK, chunks)];
+            this.packedRows = new float[rows * CHUNK * chunks];
+            this.packedPanels = new float[panels * PANEL * CHUNK * chunks];
         }
 
         void run(long from, int columns) {

@@ -12,7 +12,7 @@ import jdk.incubator.vector.FloatVector;
  * fraction of the nodes, so that C2 inlines all of them.
  */
 final class UnitSimilarityLanes implements ProductLoops {
-    /** Sums for 32 registers, not for 16. */
+    /** Sums for 32 registers, not for 16: a panel in one step. */
     record Form(boolean wide) {}
 
     private static final boolean WIDE = Specialised.constants(MethodHandles.lookup(), Form.class).wide();
