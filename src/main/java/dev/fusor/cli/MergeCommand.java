@@ -91,6 +91,9 @@ final class MergeCommand implements Callable<Integer> {
     @Option(names = "--quiet", description = "No progress.")
     private boolean quiet;
 
+    @Option(names = "--json", description = "Print what was done, or with --dry-run what it would take, as JSON.")
+    private boolean json;
+
     MergeCommand() {}
 
     @Override
@@ -141,6 +144,10 @@ final class MergeCommand implements Callable<Integer> {
         String looked = estimate.bytesToLookAt() == 0
                 ? ""
                 : " and %s before that to look at whole tensors".formatted(Sizes.words(estimate.bytesToLookAt()));
+        if (dryRun && json) {
+            Json.print(out, plan(plan, estimate));
+            return 0;
+        }
         String work = String.format("%d tensors, %s to read%s, %s to write, at most %s of memory",
                 plan.tensors().size(), Sizes.words(estimate.bytesToRead()), looked,
                 Sizes.words(estimate.bytesToWrite()), Sizes.words(estimate.memory()));
@@ -159,12 +166,42 @@ final class MergeCommand implements Callable<Integer> {
                 : Optional.of(Alignments.compute(plan, permutations.get(), checkpoints, options, progressOf(err)));
         try (Merger merger = new Merger(plan, checkpoints, options, progress, alignment)) {
             MergeReport report = merger.merge(output, recipe.text());
+            if (json) {
+                Json.print(out, done(plan, report));
+                return 0;
+            }
             report.notFinite().forEach(line -> err.println("not finite: " + line));
             out.println(String.format(Locale.ROOT, "%s: %s read, %s written in %.2f s, %.2f GB/s", output,
                     Sizes.words(report.bytesRead()), Sizes.words(report.bytesWritten()), report.seconds(),
                     (report.bytesRead() + report.bytesWritten()) / report.seconds() / 1e9));
         }
         return 0;
+    }
+
+    private static Json.Content plan(MergePlan plan, Estimate estimate) {
+        return json -> {
+            json.writeNumberField("tensors", plan.tensors().size());
+            json.writeNumberField("bytes_to_read", estimate.bytesToRead());
+            json.writeNumberField("bytes_to_look_at", estimate.bytesToLookAt());
+            json.writeNumberField("bytes_to_write", estimate.bytesToWrite());
+            json.writeNumberField("memory", estimate.memory());
+        };
+    }
+
+    private Json.Content done(MergePlan plan, MergeReport report) {
+        return json -> {
+            json.writeStringField("output", output.toString());
+            json.writeNumberField("tensors", plan.tensors().size());
+            json.writeNumberField("bytes_read", report.bytesRead());
+            json.writeNumberField("bytes_looked_at", report.bytesLookedAt());
+            json.writeNumberField("bytes_written", report.bytesWritten());
+            Json.number(json, "seconds", report.seconds());
+            json.writeArrayFieldStart("not_finite");
+            for (String line : report.notFinite()) {
+                json.writeString(line);
+            }
+            json.writeEndArray();
+        };
     }
 
     private PrintWriter progressOf(PrintWriter err) {

@@ -16,6 +16,7 @@ import dev.fusor.recipe.MergePlan;
 import dev.fusor.recipe.TensorInput;
 import dev.fusor.recipe.TensorPlan;
 import dev.fusor.reduce.NonFinite;
+import dev.fusor.reduce.Products;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
@@ -33,6 +34,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * Carries out a merge plan, on the CPU or, where it is told so, its ranges on a CUDA device:
@@ -52,6 +54,7 @@ public final class Merger implements AutoCloseable {
     private final ThreadLocal<MemorySegment> outputBuffer;
     private final SequencedMap<String, TensorHealth> health = new LinkedHashMap<>();
     private final List<String> warnings = new ArrayList<>();
+    private final LongAdder bytesLookedAt = new LongAdder();
 
     /**
      * Prepares a merge; nothing is read or written yet.
@@ -126,7 +129,8 @@ public final class Merger implements AutoCloseable {
             throw new MergeException("the merge was given up: %s; --device cpu merges to the same bits"
                     .formatted(e.getMessage()));
         }
-        return new MergeReport(estimate.bytesToRead(), estimate.bytesToWrite(), (System.nanoTime() - start) / 1e9,
+        return new MergeReport(estimate.bytesToRead(), bytesLookedAt.sum(), estimate.bytesToWrite(),
+                (System.nanoTime() - start) / 1e9,
                 warnings);
     }
 
@@ -135,12 +139,37 @@ public final class Merger implements AutoCloseable {
                 ? null
                 : new CudaRanges(options.cuda().getAsInt(), device, estimate.inputs(),
                         options.maxMemory() - estimate.memory())) {
-            WholeTensors whole = cuda == null ? WholeTensors.on(device) : cuda;
+            WholeTensors whole = new Looks(cuda == null ? WholeTensors.on(device) : cuda);
             Map<TensorPlan, Prepared> together = prepareTogether(whole);
             for (TensorPlan tensor : plan.tensors()) {
                 Prepared prepared = together.remove(tensor);
                 merge(tensor, prepared == null ? prepare(tensor, whole) : prepared, writer, cuda);
             }
+        }
+    }
+
+    /** Counts what is looked at. */
+    private final class Looks implements WholeTensors {
+        private final WholeTensors there;
+
+        Looks(WholeTensors there) {
+            this.there = there;
+        }
+
+        @Override
+        public CpuDevice cpu() {
+            return there.cpu();
+        }
+
+        @Override
+        public Products products(TensorSource a, TensorSource b) {
+            looked(a.bytesOf(a.elements()) + b.bytesOf(b.elements()));
+            return there.products(a, b);
+        }
+
+        @Override
+        public void looked(long bytes) {
+            bytesLookedAt.add(bytes);
         }
     }
 

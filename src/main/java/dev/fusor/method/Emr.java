@@ -59,7 +59,7 @@ public final class Emr implements MergeMethod {
 
     @Override
     public int looks(List<Map<String, Double>> modelParameters, Map<String, Double> parameters) {
-        return spans(parameters) ? 1 : 0;
+        return spans(parameters) ? 2 : 0;
     }
 
     @Override
@@ -88,7 +88,7 @@ public final class Emr implements MergeMethod {
     }
 
     private static double sum(MergeInputs inputs, Fusion fusion, WholeTensors whole) {
-        return RangeSums.of(inputs.base().elements(), whole.cpu(),
+        return RangeSums.of(inputs, whole,
                 (from, count) -> TaskVectorFusion.sumOfMagnitudes(inputs.baseSlice(from, count),
                         inputs.slices(from, count), fusion));
     }

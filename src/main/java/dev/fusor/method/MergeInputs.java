@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * What one tensor is merged from.
@@ -52,6 +53,12 @@ public record MergeInputs(String tensor, long seed, TensorSource base, List<Tens
     RangeMerge fused(Fusion fusion, double lambda) {
         return (from, out) -> TaskVectorFusion.merge(baseSlice(from, out.elements()), slices(from, out.elements()),
                 fusion, lambda, out);
+    }
+
+    /** Bytes of the base and all models. */
+    long bytes() {
+        return Stream.concat(Stream.of(base), models.stream()).mapToLong(source -> source.bytesOf(source.elements()))
+                .sum();
     }
 
     <T> List<T> ofEachModel(IntFunction<T> made) {

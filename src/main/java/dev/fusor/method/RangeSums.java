@@ -1,8 +1,6 @@
 package dev.fusor.method;
 
-import dev.fusor.device.CpuDevice;
-
-/** Sums over a tensor, range by range. */
+/** Sums over a tensor of all models, range by range. */
 final class RangeSums {
     private static final long RANGE = 1 << 17;
 
@@ -14,9 +12,11 @@ final class RangeSums {
     }
 
     /** {@return the sum over all elements} Those of ranges, whose bounds are always the same, are added up in their order. */
-    static double of(long elements, CpuDevice device, Range range) {
+    static double of(MergeInputs inputs, WholeTensors whole, Range range) {
+        long elements = inputs.base().elements();
         double[] sums = new double[Math.toIntExact((elements + RANGE - 1) / RANGE)];
-        device.run(sums.length, number -> sums[(int) number] = range.sum(number * RANGE,
+        whole.looked(inputs.bytes());
+        whole.cpu().run(sums.length, number -> sums[(int) number] = range.sum(number * RANGE,
                 Math.min(RANGE, elements - number * RANGE)));
         double sum = 0;
         for (double part : sums) {

@@ -6,13 +6,14 @@ import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.method.Parameter.Scope;
-import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
+import dev.fusor.trim.MagnitudeSelection.Part;
+import dev.fusor.trim.MagnitudeSelection.Wanted;
 import dev.fusor.trim.TaskVectorSource;
 import dev.fusor.trim.TaskVectorVariance;
 import java.lang.foreign.MemorySegment;
@@ -66,9 +67,9 @@ public final class Sce implements MergeMethod {
             return (from, out) -> merge(inputs, weights, null, from, out);
         }
         TensorSource variance = new TaskVectorVariance(inputs.base(), inputs.models());
-        MagnitudeSelection selection = MagnitudeSelection.on(whole.cpu());
-        long selected = MagnitudeSelection.kept(fraction, selection.nonZero(null, variance));
-        MagnitudeCut cut = selection.select(null, variance, selected, MagnitudeSelection.Ties.EXACT_K);
+        long selected = MagnitudeSelection.kept(fraction, whole.nonZero(variance));
+        MagnitudeCut cut = whole.select(List.of(new Part(null, List.of(variance))), List.of(new Wanted(0, selected)),
+                MagnitudeSelection.Ties.EXACT_K).getFirst().getFirst();
         Sparsity sparsity = new Sparsity(MagnitudeBand.ALL,
                 (from, count) -> new Selected(variance.slice(from, count), from, cut));
         double[] weights = weights(inputs.models().stream().map(model -> sparsity.of(inputs.base(), model)).toList(),
@@ -82,8 +83,7 @@ public final class Sce implements MergeMethod {
     }
 
     private static double[] weights(List<TaskVectorSource> selected, WholeTensors whole) {
-        Reduction reduction = Reduction.on(whole.cpu());
-        double[] energies = selected.stream().mapToDouble(reduction::sumOfSquares).toArray();
+        double[] energies = selected.stream().mapToDouble(whole::sumOfSquares).toArray();
         double sum = 0;
         for (double energy : energies) {
             sum += energy;

@@ -7,7 +7,6 @@ import dev.fusor.consensus.DisjointMerge.Zero;
 import dev.fusor.drop.DropFactors;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.method.Sparsity.Drop;
-import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.TensorSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -109,7 +108,7 @@ abstract class SparseTaskArithmetic implements MergeMethod {
         double majority = 0;
         for (Ranges ranges : all) {
             Rule rule = rule(ranges.inputs, Zero.PLUS);
-            majority += RangeSums.of(ranges.inputs.base().elements(), whole.cpu(),
+            majority += RangeSums.of(ranges.inputs, whole,
                     (from, count) -> ranges.of(rule, from, count).majority(from, count));
         }
         return (long) majority;
@@ -138,9 +137,8 @@ abstract class SparseTaskArithmetic implements MergeMethod {
             return sparsity;
         }
         TensorSource x = inputs.models().get(model);
-        Reduction reduction = Reduction.on(whole.cpu());
-        float scale = (float) (reduction.sum(Sparsity.NONE.magnitudesOf(inputs.base(), x))
-                / reduction.sum(sparsity.magnitudesOf(inputs.base(), x)));
+        float scale = (float) (whole.sum(Sparsity.NONE.magnitudesOf(inputs.base(), x))
+                / whole.sum(sparsity.magnitudesOf(inputs.base(), x)));
         return scale > 0 && scale < Float.POSITIVE_INFINITY ? sparsity.times(scale) : sparsity;
     }
 

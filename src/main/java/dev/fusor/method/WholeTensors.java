@@ -7,6 +7,7 @@ import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
 import dev.fusor.trim.MagnitudeSelection.Part;
+import dev.fusor.trim.MagnitudeSelection.Selected;
 import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
 import java.util.List;
@@ -21,13 +22,51 @@ public interface WholeTensors {
     CpuDevice cpu();
 
     /**
+     * Is told of every look how many bytes of tensors were asked for.
+     *
+     * @param bytes of ranges, each as often as it was asked for
+     */
+    default void looked(long bytes) {}
+
+    /**
      * {@return the dot product of two tensors and the sum of the squares of each}
      *
      * @param a any arithmetic type
      * @param b likewise, of as many elements
      */
     default Products products(TensorSource a, TensorSource b) {
+        looked(a.bytesOf(a.elements()) + b.bytesOf(b.elements()));
         return Reduction.on(cpu()).products(a, b);
+    }
+
+    /**
+     * {@return the sum of a tensor}
+     *
+     * @param a any arithmetic type
+     */
+    default double sum(TensorSource a) {
+        looked(a.bytesOf(a.elements()));
+        return Reduction.on(cpu()).sum(a);
+    }
+
+    /**
+     * {@return the sum of a tensor's squares}
+     *
+     * @param a any arithmetic type
+     */
+    default double sumOfSquares(TensorSource a) {
+        looked(a.bytesOf(a.elements()));
+        return Reduction.on(cpu()).sumOfSquares(a);
+    }
+
+    /**
+     * {@return how many elements of a tensor are not 0}
+     *
+     * @param a any arithmetic type
+     */
+    default long nonZero(TensorSource a) {
+        looked(a.bytesOf(a.elements()));
+        return MagnitudeSelection.on(cpu()).nonZero(null, a);
     }
 
     /**
@@ -38,7 +77,9 @@ public interface WholeTensors {
      * @param ties what becomes of equals
      */
     default List<List<MagnitudeCut>> select(List<Part> parts, List<Wanted> wanted, Ties ties) {
-        return MagnitudeSelection.on(cpu()).select(parts, wanted, ties).cuts();
+        Selected selected = MagnitudeSelection.on(cpu()).select(parts, wanted, ties);
+        looked(selected.bytesRead());
+        return selected.cuts();
     }
 
     /**

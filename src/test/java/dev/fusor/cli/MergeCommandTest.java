@@ -113,6 +113,23 @@ class MergeCommandTest {
         }
     }
 
+    /** Tensors this small are looked at once, to cut them, before they are read. */
+    @Test
+    void jsonTellsWhatWasReadAndWritten() throws IOException {
+        Map<String, Object> ties = merge(EXAMPLES.resolve("ties.yml"), "out", "--json").json();
+        assertThat(ties).containsEntry("output", folder.resolve("out").toString()).containsEntry("tensors", 39)
+                .containsEntry("bytes_looked_at", ties.get("bytes_read")).containsEntry("not_finite", List.of())
+                .containsKeys("bytes_written", "seconds");
+        Map<String, Object> plan = merge(EXAMPLES.resolve("ties.yml"), "none", "--json", "--dry-run").json();
+        assertThat(plan).containsEntry("bytes_to_read", ties.get("bytes_read"))
+                .containsEntry("bytes_to_look_at", ties.get("bytes_looked_at"))
+                .containsEntry("bytes_to_write", ties.get("bytes_written"));
+        assertThat(merge(EXAMPLES.resolve("linear.yml"), "linear", "--json").json())
+                .containsEntry("bytes_looked_at", 0);
+        Map<String, Object> slerp = merge(EXAMPLES.resolve("slerp.yml"), "slerp", "--json").json();
+        assertThat(slerp).containsEntry("bytes_looked_at", slerp.get("bytes_read"));
+    }
+
     @Test
     void dryRunPrintsThePlanAndWritesNothing() throws IOException {
         CommandLineRun run = merge(EXAMPLES.resolve("ties.yml"), "out", "--dry-run");
