@@ -72,8 +72,12 @@ final class Draft {
         ranges.put(index, new Range(start, end));
     }
 
-    void group(String name, long units) {
-        groups.put(name, Math.toIntExact(units));
+    void group(String name, long units) throws SpecException {
+        if (units > Integer.MAX_VALUE) {
+            throw new SpecException(null, "group '%s' would have %d units; a spec has at most 2^31 - 1".formatted(name,
+                    units));
+        }
+        groups.put(name, (int) units);
     }
 
     /** A tensor, with the group of each axis, or null where it stays; no groups at all if all of it stays. */

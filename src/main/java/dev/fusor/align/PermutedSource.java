@@ -68,8 +68,8 @@ public final class PermutedSource implements TensorSource {
      * @param from any memory, of any type with whole bytes for each element
      * @param occurrences of the tensor, from its spec
      * @param permutations for each group that occurs
-     * @throws IllegalArgumentException if an occurrence does not fit the tensor, if a group has no permutation, or if elements
-     * to be moved are smaller than a byte
+     * @throws IllegalArgumentException if an occurrence does not fit the tensor, if a group has no permutation, if an axis with
+     * units is longer than 2^31 - 1, or if elements to be moved are smaller than a byte
      */
     public static TensorSource of(Tensor from, List<Occurrence> occurrences, Permutations permutations) {
         int[][] sources = sources(from, occurrences, permutations);
@@ -104,7 +104,11 @@ public final class PermutedSource implements TensorSource {
     }
 
     private static int[] stay(Tensor from, int axis) {
-        int[] stay = new int[Math.toIntExact(from.shape().extent(axis))];
+        if (from.shape().extent(axis) > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(
+                    "axis %d of %s has more than 2^31 - 1 entries, and cannot be permuted".formatted(axis, from));
+        }
+        int[] stay = new int[(int) from.shape().extent(axis)];
         for (int i = 0; i < stay.length; i++) {
             stay[i] = i;
         }

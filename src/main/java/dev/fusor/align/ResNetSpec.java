@@ -102,11 +102,11 @@ final class ResNetSpec {
         draft.addNorm(norm, out.group());
     }
 
-    private Channels stream(String name, long width) {
+    private Channels stream(String name, long width) throws SpecException {
         return streamsStay ? new Channels(null, width) : inner(name, width);
     }
 
-    private Channels inner(String name, long width) {
+    private Channels inner(String name, long width) throws SpecException {
         draft.group(name, width);
         return new Channels(name, width);
     }

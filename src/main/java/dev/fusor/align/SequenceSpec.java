@@ -41,7 +41,7 @@ final class SequenceSpec {
         }
     }
 
-    static Optional<Draft> draft(Map<String, Shape> tensors, Map<String, Long> configuration) {
+    static Optional<Draft> draft(Map<String, Shape> tensors, Map<String, Long> configuration) throws SpecException {
         SequenceSpec sequence = new SequenceSpec();
         for (Map.Entry<String, Shape> tensor : tensors.entrySet()) {
             Matcher name = WEIGHT.matcher(tensor.getKey());
@@ -80,7 +80,7 @@ final class SequenceSpec {
         return modules.stream().map(Module::family).collect(Collectors.toSet());
     }
 
-    private Optional<Draft> write(Map<String, Shape> tensors, Map<String, Long> configuration) {
+    private Optional<Draft> write(Map<String, Shape> tensors, Map<String, Long> configuration) throws SpecException {
         Draft draft = new Draft(
                 "the sequence " + modules.stream().map(Module::name).collect(Collectors.joining(", ")), tensors,
                 configuration);

@@ -31,6 +31,17 @@ public final class SpecTemplate {
      * @param end the one after the last
      */
     public record Range(int start, int end) {
+        /**
+         * A range.
+         *
+         * @throws IllegalArgumentException if it ends before it starts
+         */
+        public Range {
+            if (end < start) {
+                throw new IllegalArgumentException("a range ends after its start, got [%d, %d]".formatted(start, end));
+            }
+        }
+
         @Override
         public String toString() {
             return "[%d, %d]".formatted(start, end);

@@ -41,7 +41,7 @@ final class BarrierCommand implements Callable<Integer> {
             if (Files.exists(plot) && !overwrite) {
                 throw new MergeException(plot + " exists; give another name, or --overwrite to replace it");
             }
-            Files.writeString(plot, new LossPlot(losses).svg());
+            TextFile.write(plot, new LossPlot(losses).svg());
         }
         PrintWriter out = command.commandLine().getOut();
         if (asJson) {

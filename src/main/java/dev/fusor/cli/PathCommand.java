@@ -86,6 +86,7 @@ final class PathCommand implements Callable<Integer> {
         List<Path> models = new ArrayList<>(via);
         models.addFirst(first);
         models.addLast(last);
+        Files.deleteIfExists(output.resolve(TABLE)); // a table whose points are being replaced is none
         StringBuilder table = new StringBuilder("t,checkpoint\n");
         for (int i = 0; i < points; i++) {
             double t = (double) i / (points - 1);
@@ -93,7 +94,7 @@ final class PathCommand implements Callable<Integer> {
             write(Recipe.parse(recipe(models, curve.weights(models.size(), t)), "fusor path"), output.resolve(name));
             table.append(t).append(',').append(name).append('\n');
         }
-        Files.writeString(output.resolve(TABLE), table);
+        TextFile.write(output.resolve(TABLE), table);
         command.commandLine().getOut().println("%s: %d checkpoints".formatted(output.resolve(TABLE), points));
         return 0;
     }

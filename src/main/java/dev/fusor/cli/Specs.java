@@ -27,7 +27,7 @@ final class Specs {
         try {
             return SpecGenerator.generate(shapes(checkpoint), Configuration.numbers(checkpoint.folder()));
         } catch (SpecException e) {
-            throw new RecipeException(checkpoint.path().toString(), e.getMessage());
+            throw new RecipeException(checkpoint.path().toString(), Table.printable(e.getMessage()));
         }
     }
 

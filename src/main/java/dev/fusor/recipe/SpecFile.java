@@ -24,6 +24,8 @@ import java.util.stream.Collectors;
  */
 public final class SpecFile {
     private static final String KIND = "permutation spec";
+    /** Names in it may be of any length. */
+    private static final int LONGEST_PROBLEM = 600;
     private static final List<String> KEYS = List.of("ranges", "groups", "tensors");
 
     private static final Pattern PLAIN = Pattern.compile("\\w[\\w./<>+-]*");
@@ -84,8 +86,9 @@ public final class SpecFile {
     }
 
     private RecipeException problem(SpecException e) {
-        return e.line().map(lines::get).map(line -> line.place().problem(e.getMessage()))
-                .orElseGet(() -> new RecipeException(sourceName, e.getMessage()));
+        String problem = Words.plain(e.getMessage(), LONGEST_PROBLEM);
+        return e.line().map(lines::get).map(line -> line.place().problem(problem))
+                .orElseGet(() -> new RecipeException(sourceName, problem));
     }
 
     private static SequencedMap<String, Range> ranges(Fields top) throws RecipeException {

@@ -15,16 +15,21 @@ final class Words {
 
     /** The text in quotes, without control characters and not longer than a message can bear. */
     static String quote(String text) {
-        String shown = text.length() <= LONGEST_QUOTE ? text : text.substring(0, LONGEST_QUOTE) + "...";
-        StringBuilder quoted = new StringBuilder("'");
+        return "'" + plain(text, LONGEST_QUOTE) + "'";
+    }
+
+    /** A text without control characters, cut where it is longer than allowed. */
+    static String plain(String text, int longest) {
+        String shown = text.length() <= longest ? text : text.substring(0, longest) + "...";
+        StringBuilder plain = new StringBuilder();
         shown.chars().forEach(c -> {
             if (Character.isISOControl(c) || Character.isSurrogate((char) c)) {
-                quoted.append("\\u%04x".formatted(c));
+                plain.append("\\u%04x".formatted(c));
             } else {
-                quoted.append((char) c);
+                plain.append((char) c);
             }
         });
-        return quoted.append('\'').toString();
+        return plain.toString();
     }
 
     static String quoteAll(Collection<String> texts) {

@@ -5,6 +5,7 @@ import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.testing.Tensors;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -157,6 +158,10 @@ class PermutedSourceTest {
                         () -> PermutedSource.of(Tensors.zeros(DType.F4, 2), List.of(new Occurrence("t", 0, 0, TWO, 1)),
                                 identity))
                 .withMessage("tensor 't' F4 [2]: units of elements smaller than a byte cannot move");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> PermutedSource.of(Tensor.allocate(Arena.ofAuto(), DType.F32, 1L << 31, 0),
+                        List.of(new Occurrence("t", 0, 0, TWO, 1L << 30)), identity))
+                .withMessage("axis 0 of F32 [2147483648, 0] has more than 2^31 - 1 entries, and cannot be permuted");
         PermutedSource permuted = (PermutedSource) PermutedSource.of(five, List.of(rows), identity);
         assertThatIllegalArgumentException().isThrownBy(() -> permuted.copy(0, Tensors.zeros(DType.F16, 5)))
                 .withMessage("wanted a tensor of F32, got F16 [5]");

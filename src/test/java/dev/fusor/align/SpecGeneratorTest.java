@@ -153,6 +153,14 @@ class SpecGeneratorTest {
                 "taken for a residual network, the convolution 'layer1.0.conv2' of shape [4, 2, 3, 3] should have 4 input channels; write a spec");
     }
 
+    @Test
+    void anAxisLongerThanAnyGroupIsSaidToBe() {
+        assertThat(problem(shapes("fc1.weight", Shape.of(1L << 40, 0), "fc2.weight", Shape.of(0, 1L << 40)), NOTHING))
+                .isEqualTo("group 'fc1' would have 1099511627776 units; a spec has at most 2^31 - 1");
+        assertThat(problem(shapes("fc1.weight", Shape.of(0, 3), "fc2.weight", Shape.of(2, 0)), NOTHING))
+                .isEqualTo("group 'fc1': wanted 1 or more units, got 0");
+    }
+
     /** The generated spec of the decoder with some occurrences changed. */
     private static PermutationSpec changed(UnaryOperator<Occurrence> change) throws SpecException {
         PermutationSpec spec = SpecGenerator.generate(llama(), HEADS).spec();

@@ -109,6 +109,19 @@ class PathCommandTest {
     }
 
     @Test
+    void aPathThatCannotBeReplacedWholeHasNoTable() throws IOException {
+        run("path", a, b, "--points", 3);
+        Path narrow = Models.write(folder.resolve("narrow"), Map.of("x", Tensors.of(DType.F32, 1, 2)));
+        CommandLineRun broken = run("path", a, narrow, "--points", 3, "--overwrite");
+
+        assertThat(broken.status()).isEqualTo(2);
+        assertThat(broken.err()).contains("it has the shape [3]").contains("[2]");
+        assertThat(folder.resolve("path/path.csv")).doesNotExist();
+        assertThat(folder.resolve("path").toFile().list()).containsExactlyInAnyOrder("point-000", "point-001",
+                "point-002");
+    }
+
+    @Test
     void badUsageIsSaidInOneSentence() {
         assertThat(run("path", a, b, "--points", 1).err()).contains("--points is 2 to 1000, got 1");
         assertThat(run("path", a, b, "--curve", "bezier").err())

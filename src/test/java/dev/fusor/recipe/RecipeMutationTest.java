@@ -43,7 +43,7 @@ class RecipeMutationTest {
         for (int round = 0; round < ROUNDS; round++) {
             String text = SEEDS.get(random.nextInt(SEEDS.size()));
             for (int edits = 1 + random.nextInt(4); edits > 0; edits--) {
-                text = mutate(text, random);
+                text = mutate(text, PIECES, random);
             }
             planned += isPlanned(text, round) ? 1 : 0;
         }
@@ -64,14 +64,14 @@ class RecipeMutationTest {
         }
     }
 
-    private static String mutate(String text, Random random) {
+    static String mutate(String text, List<String> pieces, Random random) {
         int from = random.nextInt(text.length() + 1);
         int to = Math.min(text.length(), from + random.nextInt(8));
         int elsewhere = random.nextInt(text.length() + 1);
         return switch (random.nextInt(4)) {
             case 0 -> text.substring(0, from) + text.substring(to);
-            case 1 -> text.substring(0, from) + PIECES.get(random.nextInt(PIECES.size())) + text.substring(from);
-            case 2 -> text.substring(0, from) + PIECES.get(random.nextInt(PIECES.size())) + text.substring(to);
+            case 1 -> text.substring(0, from) + pieces.get(random.nextInt(pieces.size())) + text.substring(from);
+            case 2 -> text.substring(0, from) + pieces.get(random.nextInt(pieces.size())) + text.substring(to);
             default -> text.substring(0, elsewhere) + text.substring(from, to) + text.substring(elsewhere);
         };
     }
