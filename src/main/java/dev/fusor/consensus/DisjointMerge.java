@@ -76,7 +76,7 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
             }
         }
 
-        /** {@return whether votes are added up and a sum of 0 elects plus: what vector loops and kernels do} */
+        /** {@return whether votes are added up and a sum of 0 elects plus: what kernels do} */
         public boolean isCommon() {
             return election != Election.COUNT && aggregation == Aggregation.SUM && zero == Zero.PLUS;
         }

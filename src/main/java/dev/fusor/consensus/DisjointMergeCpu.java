@@ -21,7 +21,7 @@ final class DisjointMergeCpu implements DisjointMerge {
     @Override
     public void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out) {
         check(base, voters, out);
-        boolean vectors = rule.isCommon() && Specialised.available()
+        boolean vectors = Specialised.available()
                 && everything(base, voters, out).allMatch(tensor -> Lanes.supports(tensor.dtype()));
         DisjointMergeVectors byVectors = vectors ? new DisjointMergeVectors(base, voters, first, rule, out) : null;
         DisjointMergePlain plainly = new DisjointMergePlain(base, voters, first, rule, out);

@@ -1,6 +1,8 @@
 package dev.fusor.consensus;
 
+import dev.fusor.consensus.DisjointMerge.Aggregation;
 import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Zero;
 import dev.fusor.simd.Lanes;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.DType;
@@ -29,6 +31,9 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
     private static final int MODELS = FORM.models();
     private static final boolean ELECTS = FORM.election() != Election.NONE;
     private static final boolean WEIGHTED = FORM.election() != Election.UNWEIGHTED;
+    private static final boolean COUNTS = FORM.election() == Election.COUNT;
+    private static final boolean LARGEST = FORM.aggregation() == Aggregation.LARGEST;
+    private static final boolean ZERO_IS_MINUS = FORM.zero() == Zero.MINUS;
     private static final boolean NORMALIZE = FORM.normalize();
     private static final boolean DROP = FORM.drop();
     private static final boolean VOTE = FORM.step().vote();
@@ -39,6 +44,7 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
     private static final long OUT_BYTES = OUT.bits() / 8;
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
     private static final int SIGN = 0x80000000;
+    private static final int ONE = 0x3F800000;
     private static final FloatVector NOTHING = FloatVector.zero(Lanes.FLOAT);
 
     DisjointMergeLanes() {}
@@ -100,7 +106,13 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                     delta = delta.mul(factor);
                 }
                 vote0 = NOTHING.blend(WEIGHTED ? delta.mul(w0) : delta, kept);
-                mass = mass.add(vote0);
+                if (COUNTS) {
+                    FloatVector sign = vote0.reinterpretAsInts().and(SIGN).or(ONE).reinterpretAsFloats();
+                    mass = mass.add(sign.blend(vote0, vote0.compare(VectorOperators.NE, vote0)),
+                            vote0.compare(VectorOperators.NE, 0f));
+                } else {
+                    mass = mass.add(vote0);
+                }
             }
             if (VOTE && MODELS > 1) {
                 FloatVector delta = vote1.sub(b);
@@ -112,7 +124,13 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                     delta = delta.mul(factor);
                 }
                 vote1 = NOTHING.blend(WEIGHTED ? delta.mul(w1) : delta, kept);
-                mass = mass.add(vote1);
+                if (COUNTS) {
+                    FloatVector sign = vote1.reinterpretAsInts().and(SIGN).or(ONE).reinterpretAsFloats();
+                    mass = mass.add(sign.blend(vote1, vote1.compare(VectorOperators.NE, vote1)),
+                            vote1.compare(VectorOperators.NE, 0f));
+                } else {
+                    mass = mass.add(vote1);
+                }
             }
             if (VOTE && MODELS > 2) {
                 FloatVector delta = vote2.sub(b);
@@ -124,7 +142,13 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                     delta = delta.mul(factor);
                 }
                 vote2 = NOTHING.blend(WEIGHTED ? delta.mul(w2) : delta, kept);
-                mass = mass.add(vote2);
+                if (COUNTS) {
+                    FloatVector sign = vote2.reinterpretAsInts().and(SIGN).or(ONE).reinterpretAsFloats();
+                    mass = mass.add(sign.blend(vote2, vote2.compare(VectorOperators.NE, vote2)),
+                            vote2.compare(VectorOperators.NE, 0f));
+                } else {
+                    mass = mass.add(vote2);
+                }
             }
             if (VOTE && MODELS > 3) {
                 FloatVector delta = vote3.sub(b);
@@ -136,7 +160,13 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                     delta = delta.mul(factor);
                 }
                 vote3 = NOTHING.blend(WEIGHTED ? delta.mul(w3) : delta, kept);
-                mass = mass.add(vote3);
+                if (COUNTS) {
+                    FloatVector sign = vote3.reinterpretAsInts().and(SIGN).or(ONE).reinterpretAsFloats();
+                    mass = mass.add(sign.blend(vote3, vote3.compare(VectorOperators.NE, vote3)),
+                            vote3.compare(VectorOperators.NE, 0f));
+                } else {
+                    mass = mass.add(vote3);
+                }
             }
             if (!SETTLE) {
                 mass.intoMemorySegment(massData, at, ORDER);
@@ -155,32 +185,52 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
             } else {
                 FloatVector sum = mass;
                 FloatVector divisor = FloatVector.broadcast(Lanes.FLOAT, allWeights);
-                IntVector turn = mass.reinterpretAsInts().and(SIGN);
+                IntVector turn = mass.reinterpretAsInts().and(SIGN); // a sum of 0 is +0
+                if (ZERO_IS_MINUS) {
+                    turn = turn.or(IntVector.zero(Lanes.INT).blend(SIGN,
+                            mass.compare(VectorOperators.EQ, 0f).cast(Lanes.INT)));
+                }
                 if (ELECTS) {
                     sum = FIRST ? NOTHING : FloatVector.fromMemorySegment(Lanes.FLOAT, agreeing, at, ORDER);
                     divisor = FIRST ? NOTHING : FloatVector.fromMemorySegment(Lanes.FLOAT, weights, at, ORDER);
                     FloatVector turned = vote0.reinterpretAsInts().lanewise(XOR, turn).reinterpretAsFloats();
                     VectorMask<Float> agrees = turned.compare(VectorOperators.GT, 0f);
-                    sum = sum.add(WEIGHTED ? turned : turned.mul(w0), agrees);
-                    divisor = NORMALIZE ? divisor.add(w0, agrees) : divisor;
+                    FloatVector part = WEIGHTED ? turned : turned.mul(w0);
+                    if (LARGEST) {
+                        agrees = agrees.and(part.abs().compare(VectorOperators.GT, sum.abs()));
+                    }
+                    sum = LARGEST ? sum.blend(part, agrees) : sum.add(part, agrees);
+                    divisor = LARGEST ? divisor.blend(w0, agrees) : NORMALIZE ? divisor.add(w0, agrees) : divisor;
                 }
                 if (ELECTS && MODELS > 1) {
                     FloatVector turned = vote1.reinterpretAsInts().lanewise(XOR, turn).reinterpretAsFloats();
                     VectorMask<Float> agrees = turned.compare(VectorOperators.GT, 0f);
-                    sum = sum.add(WEIGHTED ? turned : turned.mul(w1), agrees);
-                    divisor = NORMALIZE ? divisor.add(w1, agrees) : divisor;
+                    FloatVector part = WEIGHTED ? turned : turned.mul(w1);
+                    if (LARGEST) {
+                        agrees = agrees.and(part.abs().compare(VectorOperators.GT, sum.abs()));
+                    }
+                    sum = LARGEST ? sum.blend(part, agrees) : sum.add(part, agrees);
+                    divisor = LARGEST ? divisor.blend(w1, agrees) : NORMALIZE ? divisor.add(w1, agrees) : divisor;
                 }
                 if (ELECTS && MODELS > 2) {
                     FloatVector turned = vote2.reinterpretAsInts().lanewise(XOR, turn).reinterpretAsFloats();
                     VectorMask<Float> agrees = turned.compare(VectorOperators.GT, 0f);
-                    sum = sum.add(WEIGHTED ? turned : turned.mul(w2), agrees);
-                    divisor = NORMALIZE ? divisor.add(w2, agrees) : divisor;
+                    FloatVector part = WEIGHTED ? turned : turned.mul(w2);
+                    if (LARGEST) {
+                        agrees = agrees.and(part.abs().compare(VectorOperators.GT, sum.abs()));
+                    }
+                    sum = LARGEST ? sum.blend(part, agrees) : sum.add(part, agrees);
+                    divisor = LARGEST ? divisor.blend(w2, agrees) : NORMALIZE ? divisor.add(w2, agrees) : divisor;
                 }
                 if (ELECTS && MODELS > 3) {
                     FloatVector turned = vote3.reinterpretAsInts().lanewise(XOR, turn).reinterpretAsFloats();
                     VectorMask<Float> agrees = turned.compare(VectorOperators.GT, 0f);
-                    sum = sum.add(WEIGHTED ? turned : turned.mul(w3), agrees);
-                    divisor = NORMALIZE ? divisor.add(w3, agrees) : divisor;
+                    FloatVector part = WEIGHTED ? turned : turned.mul(w3);
+                    if (LARGEST) {
+                        agrees = agrees.and(part.abs().compare(VectorOperators.GT, sum.abs()));
+                    }
+                    sum = LARGEST ? sum.blend(part, agrees) : sum.add(part, agrees);
+                    divisor = LARGEST ? divisor.blend(w3, agrees) : NORMALIZE ? divisor.add(w3, agrees) : divisor;
                 }
                 if (!LAST) {
                     sum.intoMemorySegment(agreeing, at, ORDER);

@@ -1,6 +1,8 @@
 package dev.fusor.consensus;
 
+import dev.fusor.consensus.DisjointMerge.Aggregation;
 import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Zero;
 import dev.fusor.tensor.DType;
 import java.lang.foreign.MemorySegment;
 
@@ -19,11 +21,14 @@ interface DisjointMergeLoop {
      * @param output the type of the result
      * @param models how many, at most {@link #GROUP}
      * @param election whose votes count
+     * @param aggregation what is made of them
+     * @param zero what a sum of 0 elects
      * @param normalize whether the weights of those who count are divided by
      * @param drop whether there are factors
      * @param step what is done with the models
      */
-    record Form(DType input, DType output, int models, Election election, boolean normalize, boolean drop, Step step) {}
+    record Form(DType input, DType output, int models, Election election, Aggregation aggregation, Zero zero,
+            boolean normalize, boolean drop, Step step) {}
 
     /**
      * What is done with the models of a group.

@@ -87,7 +87,7 @@ final class DisjointMergeVectors {
         List<Voter> members = members(group);
         boolean drop = step.vote() && members.stream().anyMatch(voter -> voter.drop() != null);
         return new Stage(group, step, TEMPLATE.of(new DisjointMergeLoop.Form(input, output, members.size(),
-                rule.election(), rule.normalize(), drop, step)));
+                rule.election(), rule.aggregation(), rule.zero(), rule.normalize(), drop, step)));
     }
 
     private List<Voter> members(int group) {
