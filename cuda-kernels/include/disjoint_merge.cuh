@@ -17,7 +17,7 @@
 namespace disjoint_merge {
 
 // The numbers are those of DisjointMergeCuda.java.
-enum class Election : int { WEIGHTED = 0, UNWEIGHTED = 1, NONE = 2 };
+enum class Election : int { WEIGHTED = 0, UNWEIGHTED = 1, NONE = 2, COUNT = 3 };
 
 struct Voter {
     long long lastTie;       // the last element kept of those whose key is leastKey
@@ -57,6 +57,8 @@ struct Operands {
     float lambda;
     int modelCount;
     Election election;
+    bool takesLargest;  // of the votes that agree; else they are added up
+    bool zeroElectsPlus;
     bool normalize;
     Format outFormat;
 };
@@ -71,6 +73,17 @@ __device__ inline float voteOf(const Voter& voter, Election election, float delt
     const float sparse = __fmul_rn(voter.factor, delta);
     return kept ? election == Election::UNWEIGHTED ? sparse : __fmul_rn(voter.weight, sparse) : 0.0f;
 }
+
+// A vote's part in what elects.
+__device__ inline float massOf(Election election, float vote)
+{
+    return election != Election::COUNT || vote == 0.0f || isNaN(vote) ? vote : copysignf(1.0f, vote);
+}
+
+__device__ inline bool electsPlus(const Operands& on, float mass) { return mass > 0.0f || (mass == 0.0f && on.zeroElectsPlus); }
+
+// Whether a vote that agrees counts beside those before it.
+__device__ inline bool counts(const Operands& on, float part, float sum) { return !on.takesLargest || fabsf(part) > fabsf(sum); }
 
 // A vote as a magnitude if it has the elected sign; else not greater than 0.
 __device__ inline float turned(float value, bool plus) { return __int_as_float(__float_as_int(value) ^ (plus ? 0 : 0x80000000)); }
@@ -115,21 +128,22 @@ __device__ inline void mergeElement(const Operands& on, long long i)
     float mass = 0.0f;
 #pragma unroll 1
     for (int m = 0; m < on.modelCount; m++) {
-        mass = __fadd_rn(mass, voteAt<FORMAT>(on, m, i, base));
+        mass = __fadd_rn(mass, massOf(on.election, voteAt<FORMAT>(on, m, i, base)));
     }
     float sum = mass;
     float weights = on.divisors->divisor;
     if (on.election != Election::NONE) {
-        const bool plus = mass >= 0.0f;
+        const bool plus = electsPlus(on, mass);
         sum = 0.0f;
         weights = 0.0f;
 #pragma unroll 1
         for (int m = 0; m < on.modelCount; m++) {
             const float vote = turned(voteAt<FORMAT>(on, m, i, base), plus);
             const float weight = on.voters[m].weight;
-            if (vote > 0.0f) {
-                sum = __fadd_rn(sum, on.election == Election::UNWEIGHTED ? __fmul_rn(weight, vote) : vote);
-                weights = __fadd_rn(weights, weight);
+            const float part = on.election == Election::UNWEIGHTED ? __fmul_rn(weight, vote) : vote;
+            if (vote > 0.0f && counts(on, part, sum)) {
+                sum = on.takesLargest ? part : __fadd_rn(sum, part);
+                weights = on.takesLargest ? weight : __fadd_rn(weights, weight);
             }
         }
         sum = turned(sum, plus);
@@ -161,7 +175,7 @@ __device__ inline void vote(
     for (int i = 0; i < kGroup; i++) {
         const float delta = __fsub_rn(widen<FORMAT>(codeOf<FORMAT>(x, i)), base[i]);
         votes[i] = voteOf(voter, election, delta, i <= lastTie, i <= lastLimitTie, drawn[i]);
-        masses[i] = __fadd_rn(masses[i], votes[i]);
+        masses[i] = __fadd_rn(masses[i], massOf(election, votes[i]));
     }
 }
 
@@ -173,7 +187,7 @@ __device__ inline void elect(
 {
 #pragma unroll
     for (int i = 0; i < kGroup; i++) {
-        const bool plus = masses[i] >= 0.0f;
+        const bool plus = electsPlus(on, masses[i]);
         float sum = on.election == Election::NONE ? masses[i] : 0.0f;
         int agreeing = 0;
         if (on.election != Election::NONE) {
@@ -182,8 +196,9 @@ __device__ inline void elect(
                 if (m < on.modelCount) {
                     const float vote = turned(votes[m][i], plus);
                     const float part = on.election == Election::UNWEIGHTED ? __fmul_rn(on.voters[m].weight, vote) : vote;
-                    sum = __fadd_rn(sum, vote > 0.0f ? part : 0.0f);
-                    agreeing |= vote > 0.0f ? 1 << m : 0;
+                    const bool agrees = vote > 0.0f && counts(on, part, sum);
+                    sum = agrees && on.takesLargest ? part : __fadd_rn(sum, agrees ? part : 0.0f);
+                    agreeing = agrees ? (on.takesLargest ? 0 : agreeing) | 1 << m : agreeing;
                 }
             }
             sum = turned(sum, plus);
@@ -298,6 +313,8 @@ __device__ inline void run(
     int modelCount,
     int divisorCount,
     int election,
+    int takesLargest,
+    int zeroElectsPlus,
     int normalize,
     int outFormat)
 {
@@ -314,6 +331,8 @@ __device__ inline void run(
                              items[item].lambda,
                              modelCount,
                              static_cast<Election>(election),
+                             takesLargest != 0,
+                             zeroElectsPlus != 0,
                              normalize != 0,
                              static_cast<Format>(outFormat)};
         const int vectors = modelCount <= SLOTS && aligned<FORMAT>(on, tile.from) ? tile.count / kElements<FORMAT> : 0;
@@ -332,11 +351,12 @@ __device__ inline void run(
     extern "C" __global__ void __launch_bounds__(256, 2)                                                                              \
         NAME(const Tile* __restrict__ tiles, long long tileCount, const uint64_t* __restrict__ addresses,                             \
              const disjoint_merge::Voter* __restrict__ voters, const disjoint_merge::Item* __restrict__ items,                        \
-             const disjoint_merge::Divisor* __restrict__ divisors, int modelCount, int divisorCount, int election, int normalize,     \
-             int outFormat)                                                                                                           \
+             const disjoint_merge::Divisor* __restrict__ divisors, int modelCount, int divisorCount, int election, int takesLargest,  \
+             int zeroElectsPlus, int normalize, int outFormat)                                                                        \
     {                                                                                                                                 \
         disjoint_merge::run<FORMAT, SLOTS>(                                                                                           \
-            tiles, tileCount, addresses, voters, items, divisors, modelCount, divisorCount, election, normalize, outFormat);          \
+            tiles, tileCount, addresses, voters, items, divisors, modelCount, divisorCount, election, takesLargest, zeroElectsPlus,   \
+            normalize, outFormat);                                                                                                    \
     }
 
 // Up to 4 models by vectors, and up to 8.

@@ -2,6 +2,7 @@ package dev.fusor.benchmark;
 
 import dev.fusor.arithmetic.WeightedSumCuda;
 import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.consensus.DisjointMergeCuda;
 import dev.fusor.consensus.DisjointMergeCuda.Item;
@@ -145,8 +146,9 @@ public final class DeviceBench {
             for (int m = 0; m < models; m++) {
                 voters.add(new Voter(allocate(memories, type), 0.5, band, drop));
             }
-            Item item = new Item(allocate(memories, type), voters, 0, 1, allocate(memories, type));
-            try (DisjointMergeCuda merge = DisjointMergeCuda.prepare(stream, Election.WEIGHTED, true, List.of(item))) {
+            Item item = new Item(allocate(memories, type), voters, 0, allocate(memories, type));
+            Rule rule = new Rule(Election.WEIGHTED, 1, true);
+            try (DisjointMergeCuda merge = DisjointMergeCuda.prepare(stream, rule, List.of(item))) {
                 report("disjoint_merge %s of %d%s".formatted(type, models, drop == null ? "" : ", drops"),
                         type.byteSize(elements) * (models + 2L), merge::run);
             }

@@ -76,11 +76,6 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
             }
         }
 
-        /** {@return whether votes are added up and a sum of 0 elects plus: what kernels do} */
-        public boolean isCommon() {
-            return election != Election.COUNT && aggregation == Aggregation.SUM && zero == Zero.PLUS;
-        }
-
         /**
          * A rule that adds votes up, and by which a sum of 0 elects plus.
          *

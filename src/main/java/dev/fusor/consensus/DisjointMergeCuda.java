@@ -1,7 +1,10 @@
 package dev.fusor.consensus;
 
+import dev.fusor.consensus.DisjointMerge.Aggregation;
 import dev.fusor.consensus.DisjointMerge.Election;
+import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
+import dev.fusor.consensus.DisjointMerge.Zero;
 import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaKernel;
 import dev.fusor.device.cuda.CudaLaunch;
@@ -54,10 +57,9 @@ public final class DisjointMergeCuda implements AutoCloseable {
      * @param base the base model's range
      * @param voters at least one; ranges of the base's element count
      * @param first the flat index of the range's first element in the whole tensor
-     * @param lambda scales the merged task vector, rounded to float32
      * @param out receives the range; may be one of the inputs
      */
-    public record Item(Tensor base, List<Voter> voters, long first, double lambda, Tensor out) {
+    public record Item(Tensor base, List<Voter> voters, long first, Tensor out) {
         /** Keeps a copy of the list. */
         public Item {
             voters = List.copyOf(voters);
@@ -86,25 +88,19 @@ public final class DisjointMergeCuda implements AutoCloseable {
      * Prepares a launch, and enqueues the copy of its tables.
      *
      * @param stream where it will run
-     * @param election whose votes count
-     * @param normalize whether to divide by the weights of those who count
+     * @param rule how votes become results
      * @param items at least one, all with as many voters
      * @return the launch
-     * @throws IllegalArgumentException if counts, lengths or types differ, a type, a drop or the election is not supported, or
-     * memory is not the device's
+     * @throws IllegalArgumentException if counts, lengths or types differ, a type or a drop is not supported, or memory is not
+     * the device's
      */
-    public static DisjointMergeCuda prepare(CudaStream stream, Election election, boolean normalize,
-            List<Item> items) {
+    public static DisjointMergeCuda prepare(CudaStream stream, Rule rule, List<Item> items) {
         if (items.isEmpty() || items.getFirst().voters().isEmpty()) {
             throw new IllegalArgumentException(
                     "a launch of disjoint merges takes at least 1 item and 1 model, got %s".formatted(items));
         }
-        if (election == Election.COUNT) {
-            throw new IllegalArgumentException(
-                    "on a device votes are added up, got %s: merge on the CPU".formatted(election));
-        }
         items.forEach(item -> check(item, items.getFirst()));
-        return new DisjointMergeCuda(stream, election, normalize, items);
+        return new DisjointMergeCuda(stream, rule, items);
     }
 
     private static void check(Item item, Item first) {
@@ -128,10 +124,11 @@ public final class DisjointMergeCuda implements AutoCloseable {
         CudaFormats.require("a disjoint merge", tensor, wanted, item.out().elements());
     }
 
-    private DisjointMergeCuda(CudaStream stream, Election election, boolean normalize, List<Item> items) {
+    private DisjointMergeCuda(CudaStream stream, Rule rule, List<Item> items) {
         this.stream = stream;
         int models = items.getFirst().voters().size();
-        int divisors = election == Election.NONE || models > SLOTS ? 1 : 1 << models;
+        boolean elects = rule.election() != Election.NONE;
+        int divisors = elects && models <= SLOTS ? 1 << models : 1;
         CudaKernel kernel = CudaFormats.kernel(stream, "consensus", "disjoint_merge", items.getFirst().base().dtype(),
                 "disjoint_merge_" + (models <= 4 ? 4 : SLOTS));
         long tiles = items.stream().mapToLong(item -> item.cut(null, 0, 0)).sum();
@@ -157,16 +154,16 @@ public final class DisjointMergeCuda implements AutoCloseable {
                             host.asSlice(votersAt + ((long) i * models + m) * VOTER_BYTES, VOTER_BYTES));
                 }
                 host.set(JAVA_LONG, itemsAt + (long) i * ITEM_BYTES, item.first());
-                host.set(JAVA_FLOAT, itemsAt + (long) i * ITEM_BYTES + 8, (float) item.lambda());
+                host.set(JAVA_FLOAT, itemsAt + (long) i * ITEM_BYTES + 8, (float) rule.lambda());
                 for (int set = 0; set < divisors; set++) {
-                    float divisor = election == Election.NONE ? allWeights(item) : weights(item, set);
+                    float divisor = elects ? weights(item, set) : allWeights(item);
                     long at = divisorsAt + ((long) i * divisors + set) * DIVISOR_BYTES;
                     host.set(JAVA_DOUBLE, at, 1.0 / divisor);
                     host.set(JAVA_FLOAT, at + 8, divisor);
                 }
             }
             stream.upload(host, tables.segment());
-            this.launch = kernel.prepare(8, 8, 8, 8, 8, 8, 4, 4, 4, 4, 4);
+            this.launch = kernel.prepare(8, 8, 8, 8, 8, 8, 4, 4, 4, 4, 4, 4, 4);
         } catch (RuntimeException e) {
             tables.close();
             throw e;
@@ -175,8 +172,9 @@ public final class DisjointMergeCuda implements AutoCloseable {
                 .set(0, tables.segment()).set(1, tiles).set(2, tables.segment().asSlice(addressesAt))
                 .set(3, tables.segment().asSlice(votersAt)).set(4, tables.segment().asSlice(itemsAt))
                 .set(5, tables.segment().asSlice(divisorsAt)).set(6, models).set(7, divisors)
-                .set(8, election.ordinal()).set(9, normalize ? 1 : 0)
-                .set(10, CudaFormats.number(items.getFirst().out().dtype()));
+                .set(8, rule.election().ordinal()).set(9, rule.aggregation() == Aggregation.LARGEST ? 1 : 0)
+                .set(10, rule.zero() == Zero.PLUS ? 1 : 0).set(11, rule.normalize() ? 1 : 0)
+                .set(12, CudaFormats.number(items.getFirst().out().dtype()));
     }
 
     private static void write(Voter voter, MemorySegment row) {

@@ -2,7 +2,6 @@ package dev.fusor.merge;
 
 import dev.fusor.arithmetic.WeightedSumCuda;
 import dev.fusor.arithmetic.WeightedSumCuda.Item;
-import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMergeCuda;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.device.cuda.CudaDevice;
@@ -124,8 +123,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         return CudaFormats.supports(type) && CudaFormats.supports(out)
                 && merge.inputs().stream().allMatch(input -> input.dtype() == type)
                 && (!(merge instanceof DisjointRanges disjoint)
-                        || disjoint.rule().isCommon()
-                                && disjoint.drops().stream().allMatch(DisjointMergeCuda::supports));
+                        || disjoint.drops().stream().allMatch(DisjointMergeCuda::supports));
     }
 
     /**
@@ -362,10 +360,8 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
                     }
                 }
                 case DisjointRanges disjoint -> {
-                    Rule rule = disjoint.rule();
-                    try (DisjointMergeCuda launch = DisjointMergeCuda.prepare(work, rule.election(), rule.normalize(),
-                            List.of(new DisjointMergeCuda.Item(base, disjoint.voters(models), start, rule.lambda(),
-                                    out)))) {
+                    try (DisjointMergeCuda launch = DisjointMergeCuda.prepare(work, disjoint.rule(),
+                            List.of(new DisjointMergeCuda.Item(base, disjoint.voters(models), start, out)))) {
                         launch.run();
                     }
                 }

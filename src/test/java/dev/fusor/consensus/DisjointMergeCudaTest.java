@@ -1,8 +1,10 @@
 package dev.fusor.consensus;
 
+import dev.fusor.consensus.DisjointMerge.Aggregation;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
+import dev.fusor.consensus.DisjointMerge.Zero;
 import dev.fusor.consensus.DisjointMergeCuda.Item;
 import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaStream;
@@ -32,6 +34,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 /** The kernels against the definition, bit for bit. */
 @RequiresCuda
 class DisjointMergeCudaTest extends CudaTensors {
+    private static final Rule SUM = new Rule(Election.NONE, 1, false);
+
     /** A cut at the key of some element, which ties as far as a third of the range. */
     private static MagnitudeCut cut(Tensor base, Tensor x, int element, long first) {
         float delta = (float) Elements.get(x, element) - (float) Elements.get(base, element);
@@ -75,8 +79,8 @@ class DisjointMergeCudaTest extends CudaTensors {
             votersThere.add(on(voters.get(m), there(x, shifts[m % shifts.length])));
         }
         Tensor out = there(output, length, shifts[shifts.length - 1]);
-        try (DisjointMergeCuda merge = DisjointMergeCuda.prepare(stream, rule.election(), rule.normalize(),
-                List.of(new Item(baseThere, votersThere, first, rule.lambda(), out)))) {
+        try (DisjointMergeCuda merge = DisjointMergeCuda.prepare(stream, rule,
+                List.of(new Item(baseThere, votersThere, first, out)))) {
             merge.run();
         }
         assertThat(Tensors.bytes(back(out)))
@@ -96,10 +100,23 @@ class DisjointMergeCudaTest extends CudaTensors {
     @ParameterizedTest
     @EnumSource(names = {"F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
     void agreesWithTheDefinitionForEveryTypeElectionAndNumberOfModels(DType input) {
-        for (Election election : List.of(Election.WEIGHTED, Election.UNWEIGHTED, Election.NONE)) {
+        for (Election election : Election.values()) {
             for (int models : new int[]{1, 2, 3, 4, 5, 6, 7, 8, 9, 17}) {
                 check(input, input, models, new Rule(election, 0.9, models % 2 == 0), 300, 0, false, 0);
                 check(input, input, models, new Rule(election, -1.1, true), 300, 0, true, 0);
+            }
+        }
+    }
+
+    @Test
+    void theLargestVoteMayStandForAllAndZerosMayElectMinus() {
+        for (Election election : List.of(Election.WEIGHTED, Election.UNWEIGHTED, Election.COUNT)) {
+            for (Aggregation aggregation : Aggregation.values()) {
+                for (int models : new int[]{1, 2, 4, 7, 11}) {
+                    Rule rule = new Rule(election, aggregation, Zero.MINUS, 0.9, models % 2 == 0);
+                    check(DType.BF16, DType.BF16, models, rule, 300, 0, false, 0);
+                    check(DType.F8_E5M2, DType.F32, models, rule, 300, 0, true, 0);
+                }
             }
         }
     }
@@ -152,10 +169,10 @@ class DisjointMergeCudaTest extends CudaTensors {
             Tensor baseThere = there(base, 0);
             Tensor xThere = there(x, 0);
             items.add(new Item(baseThere, List.of(on(voters.get(0), xThere), on(voters.get(1), baseThere)), 0,
-                    rule.lambda(), i % 2 == 0 ? xThere : baseThere));
+                    i % 2 == 0 ? xThere : baseThere));
             wanted.add(define(base, voters, 0, rule, DType.BF16));
         }
-        try (DisjointMergeCuda merge = DisjointMergeCuda.prepare(stream, rule.election(), rule.normalize(), items)) {
+        try (DisjointMergeCuda merge = DisjointMergeCuda.prepare(stream, rule, items)) {
             merge.run();
         }
         for (int i = 0; i < lengths.length; i++) {
@@ -170,30 +187,25 @@ class DisjointMergeCudaTest extends CudaTensors {
         Tensor four = there(DType.F32, 4, 0);
         Voter voter = new Voter(three, 1, MagnitudeCut.ALL);
         String wanted = "a disjoint merge on a device takes inputs of one type and outputs of one, each one of [F32, F16, BF16, F8_E4M3, F8_E5M2], and of equal length; got %s where %s of 3 elements was wanted";
-        refused(new Item(four, List.of(voter), 0, 1, three), wanted.formatted("F32 [4]", "F32"));
-        refused(new Item(there(DType.BF16, 3, 0), List.of(voter), 0, 1, three), wanted.formatted("F32 [3]", "BF16"));
-        refused(new Item(Tensors.zeros(DType.F32, 3), List.of(voter), 0, 1, three),
+        refused(new Item(four, List.of(voter), 0, three), wanted.formatted("F32 [4]", "F32"));
+        refused(new Item(there(DType.BF16, 3, 0), List.of(voter), 0, three), wanted.formatted("F32 [3]", "BF16"));
+        refused(new Item(Tensors.zeros(DType.F32, 3), List.of(voter), 0, three),
                 "wanted device memory, got host memory of 12 bytes: copy it to the device first, by CudaStream.upload");
-        refused(new Item(three, List.of(voter), -1, 1, three),
+        refused(new Item(three, List.of(voter), -1, three),
                 "the items of a launch have as many models each, and begin with element 0 or a later one; got 1 from element -1 after 1");
         DropFactors ranked = new RankedDrop(1, 0, new RankedDrop.Window(0.5, 0.1, 3, true), 0, new int[3]);
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> DisjointMergeCuda.prepare(stream, Election.NONE, false,
-                        List.of(new Item(three, List.of(new Voter(three, 1, MagnitudeBand.ALL, ranked)), 0, 1,
-                                three))))
+                .isThrownBy(() -> DisjointMergeCuda.prepare(stream, SUM,
+                        List.of(new Item(three, List.of(new Voter(three, 1, MagnitudeBand.ALL, ranked)), 0, three))))
                 .withMessageStartingWith("on a device drops are random ones, scaled or not, got ");
-        Item plain = new Item(three, List.of(new Voter(three, 1, MagnitudeBand.ALL, null)), 0, 1, three);
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> DisjointMergeCuda.prepare(stream, Election.COUNT, false, List.of(plain)))
-                .withMessage("on a device votes are added up, got COUNT: merge on the CPU");
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> DisjointMergeCuda.prepare(stream, Election.NONE, false, List.of()))
+                .isThrownBy(() -> DisjointMergeCuda.prepare(stream, SUM, List.of()))
                 .withMessage("a launch of disjoint merges takes at least 1 item and 1 model, got []");
     }
 
     private void refused(Item item, String message) {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> DisjointMergeCuda.prepare(stream, Election.NONE, false, List.of(item)))
+                .isThrownBy(() -> DisjointMergeCuda.prepare(stream, SUM, List.of(item)))
                 .withMessage(message);
     }
 }
