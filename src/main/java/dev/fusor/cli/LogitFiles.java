@@ -18,6 +18,9 @@ import java.util.List;
 final class LogitFiles implements AutoCloseable {
     static final String STANDARD_INPUT = "-";
 
+    /** What is counted row by row lies on the heap, which is small. */
+    private static final int MOST_BLOCK_ROWS = 1 << 20;
+
     private final List<Part> parts = new ArrayList<>();
     private long rows;
     private int classes;
@@ -58,15 +61,13 @@ final class LogitFiles implements AutoCloseable {
 
     private void add(ArrayReader reader) throws IOException {
         Shape shape = reader.shape();
-        String got = reader.name() + ": wanted %s, got " + reader.dtype() + " " + shape;
         int rank = shape.rank();
         boolean fits = (rank == 2 || rank == 3) && reader.dtype().isArithmetic() && shape.extent(rank - 1) >= 1
                 && shape.extent(rank - 1) <= Integer.MAX_VALUE
                 && (rank == 2 || shape.extent(1) >= 1 && shape.extent(1) <= LogitEnsemble.MOST_MODELS);
         if (!fits) {
             reader.close();
-            throw new CheckpointException(got.formatted(
-                    "logits, floating point numbers [rows, classes] or [rows, models, classes]"));
+            throw unfit(reader, "logits, floating point numbers [rows, classes] or [rows, models, classes]");
         }
         Part part = new Part(reader);
         parts.add(part);
@@ -75,8 +76,8 @@ final class LogitFiles implements AutoCloseable {
             rows = shape.extent(0);
             classes = width;
         } else if (shape.extent(0) != rows || width != classes) {
-            throw new CheckpointException(got.formatted("%d rows of %d classes as in %s".formatted(rows, classes,
-                    parts.getFirst().reader.name())));
+            throw unfit(reader,
+                    "%d rows of %d classes as in %s".formatted(rows, classes, parts.getFirst().reader.name()));
         }
         models += part.models;
         if (models > LogitEnsemble.MOST_MODELS) {
@@ -85,12 +86,17 @@ final class LogitFiles implements AutoCloseable {
         }
     }
 
+    private static CheckpointException unfit(ArrayReader reader, String wanted) {
+        return new CheckpointException("%s: wanted %s, got %s %s".formatted(reader.name(), wanted, reader.dtype(),
+                reader.shape()));
+    }
+
     private void allocate(long blockBytes, Arena arena) {
         long rowBytes = 0;
         for (Part part : parts) {
             rowBytes += part.reader.dtype().byteSize((long) part.models * classes);
         }
-        blockRows = (int) Math.max(1, Math.min(rows, blockBytes / rowBytes));
+        blockRows = (int) Math.max(1, Math.min(Math.min(rows, MOST_BLOCK_ROWS), blockBytes / rowBytes));
         for (Part part : parts) {
             part.block = arena.allocate(part.reader.dtype().byteSize((long) blockRows * part.models * classes), 64);
         }

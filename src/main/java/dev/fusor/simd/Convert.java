@@ -10,6 +10,9 @@ public final class Convert {
     private static final Specialised<Types, Loop> TEMPLATE = new Specialised<>(MethodHandles.lookup(), "ConvertLanes",
             Loop.class);
 
+    /** Those made so far: a conversion of a thousand elements is over before a hash table has been asked. */
+    private static final Loop[][] KNOWN = new Loop[DType.values().length][DType.values().length];
+
     private Convert() {}
 
     /** The types of a conversion. */
@@ -36,7 +39,8 @@ public final class Convert {
      * @param to likewise
      */
     public static Loop between(DType from, DType to) {
-        return TEMPLATE.of(new Types(from, to));
+        Loop known = KNOWN[from.ordinal()][to.ordinal()];
+        return known != null ? known : (KNOWN[from.ordinal()][to.ordinal()] = TEMPLATE.of(new Types(from, to)));
     }
 
     /**

@@ -380,7 +380,7 @@ class EnsembleCommandTest {
     @Test
     void badInputIsOneSentenceAndNoOutput() throws IOException {
         Path a = write("a.npy", logits(DType.F32, 1));
-        Path small = write("small.npy", Tensor.allocate(Arena.ofAuto(), DType.F32, 3, CLASSES));
+        Path small = write("100%d.npy", Tensor.allocate(Arena.ofAuto(), DType.F32, 3, CLASSES));
         Path integers = write("integers.npy", Tensor.allocate(Arena.ofAuto(), DType.I64, ROWS, CLASSES));
         Tensor wrong = labels(DType.I64);
         wrong.data().setAtIndex(ValueLayout.JAVA_LONG, 17, CLASSES);
