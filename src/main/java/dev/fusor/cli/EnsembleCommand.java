@@ -83,7 +83,7 @@ final class EnsembleCommand implements Callable<Integer> {
         modes = modes.stream().distinct().toList();
         saved = saved.stream().distinct().toList();
         check(output != null || saved.equals(List.of(Output.PROBABILITIES)), "--save takes --out");
-        check(output == null || modes.size() == 1, "--out takes one --mode, got %s", modes);
+        check(output == null || modes.size() == 1, "--out takes one --mode, such as probabilities, got %s", modes);
         check(threads == null || threads >= 1, "--threads is 1 or more, got %s", threads);
         check(Collections.frequency(references, LogitFiles.STANDARD_INPUT) <= 1,
                 "standard input has the logits of one LOGITS, - was given more than once");
@@ -113,6 +113,13 @@ final class EnsembleCommand implements Callable<Integer> {
             }
             if (STANDARD_OUTPUT.equals(output) && System.out.checkError()) {
                 throw new IOException("standard output was closed before its end; what it got is not complete");
+            }
+            for (int e = 0; e < logits.models(); e++) {
+                long undefined = evaluation.model(e).undefined();
+                if (undefined > 0) {
+                    err.println("note: %s has %d rows with NaN or infinities that leave no distribution"
+                            .formatted(logits.names().get(e), undefined));
+                }
             }
             report(logits, evaluation);
             return 0;

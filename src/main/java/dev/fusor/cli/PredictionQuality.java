@@ -16,6 +16,7 @@ final class PredictionQuality {
     private final long[] right = new long[BINS];
     private final double[] confidence = new double[BINS];
     private long rows;
+    private long undefined;
     private double loss;
     private double entropy;
     private long comparisons;
@@ -28,6 +29,7 @@ final class PredictionQuality {
     /** Takes a row: the log-probability of its best class, and its entropy. */
     void add(float logProbability, float rowEntropy) {
         rows++;
+        undefined += logProbability == logProbability ? 0 : 1;
         entropy += rowEntropy;
         double sure = StrictMath.exp(logProbability);
         confidence[bin(sure)] += sure;
@@ -49,6 +51,11 @@ final class PredictionQuality {
     void compare(int best, int other) {
         comparisons++;
         differences += other == best ? 0 : 1;
+    }
+
+    /** {@return how many rows are no distribution, for NaN or infinities} */
+    long undefined() {
+        return undefined;
     }
 
     /** {@return the share of rows whose best class is their label, or NaN without labels} */

@@ -356,6 +356,20 @@ class EnsembleCommandTest {
     }
 
     @Test
+    void rowsThatAreNoDistributionAreCountedAndNoQuality() throws IOException {
+        double inf = Double.POSITIVE_INFINITY;
+        Tensor one = Tensor.of(Tensors.of(DType.F32, 1, Double.NaN, inf, 0, -inf, 0, -inf, -inf).data(), DType.F32,
+                Shape.of(4, 2));
+        Path a = write("a.npy", one);
+        CommandLineRun run = CommandLineRun.of("ensemble", a, "--mode", "logits");
+
+        assertThat(run.status()).isZero();
+        assertThat(run.err()).isEqualTo(
+                "note: " + a + " has 3 rows with NaN or infinities that leave no distribution\n");
+        assertThat(run.lines().get(1)).matches(a + "( +-){6}");
+    }
+
+    @Test
     void labelsOfAnyIntegersCount() throws IOException {
         Path a = write("a.npy", logits(DType.F32, 1));
         String wanted = null;
