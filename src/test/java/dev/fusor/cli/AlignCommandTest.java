@@ -1,20 +1,33 @@
 package dev.fusor.cli;
 
+import dev.fusor.align.PermutationGroup;
+import dev.fusor.align.PermutationSpec;
+import dev.fusor.align.Permutations;
+import dev.fusor.align.PermutedSource;
+import dev.fusor.align.SpecException;
+import dev.fusor.align.SpecGenerator;
+import dev.fusor.checkpoint.Checkpoint;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
+import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
 import dev.fusor.testing.Models;
 import dev.fusor.testing.Tensors;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.SequencedMap;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -122,6 +135,42 @@ class AlignCommandTest {
         Map<?, ?> model = (Map<?, ?>) ((List<?>) report.json().get("models")).getFirst();
         assertThat(model.get("model")).isEqualTo(b.toString());
         assertThat(model.get("permutations")).isEqualTo(Map.of("fc1", BACK));
+    }
+
+    /** All groups at once: the residual stream, the heads and the neurons of every layer. */
+    @Test
+    void aDecoderIsBroughtBack() throws IOException, SpecException {
+        Map<String, Tensor> reordered = new LinkedHashMap<>();
+        try (Checkpoint code = Checkpoint.open(Path.of("examples/models/code"))) {
+            Map<String, Shape> shapes = new LinkedHashMap<>();
+            code.tensors().forEach((name, tensor) -> shapes.put(name, tensor.shape()));
+            PermutationSpec spec = SpecGenerator.generate(shapes, Map.of("num_attention_heads", 4L)).spec();
+            Permutations permutations = Permutations.identity(spec.groups());
+            Random random = new Random(Tensors.SEED);
+            for (PermutationGroup group : spec.groups()) {
+                List<Integer> units = new ArrayList<>(IntStream.range(0, group.units()).boxed().toList());
+                Collections.shuffle(units, random);
+                permutations = permutations.with(group, units.stream().mapToInt(Integer::intValue).toArray());
+            }
+            for (String name : shapes.keySet()) {
+                TensorSource source = PermutedSource.of(code.map(name), spec.in(name), permutations);
+                Tensor copy = Tensor.allocate(Arena.ofAuto(), source.dtype(), source.shape().toArray());
+                copy.data().copyFrom(source.slice(0, source.elements()).data());
+                reordered.put(name, copy);
+            }
+        }
+        Path there = folder.resolve("there");
+        Files.createDirectories(there);
+        Files.copy(Path.of("examples/models/code/model.safetensors"), there.resolve("model.safetensors"));
+        Files.writeString(there.resolve("config.json"), "{\"num_attention_heads\": 4}");
+        Path mixed = Models.write(folder.resolve("mixed"), reordered);
+        CommandLineRun run = run("align", there, mixed, "-o", folder.resolve("out"), "--json");
+
+        assertThat(run.status()).as(run.err()).isZero();
+        assertThat(run.err()).contains("note: aligned as a Llama-like decoder");
+        assertThat(run.json()).as("seed %d", Tensors.SEED).containsEntry("distance_after", 0.0);
+        assertThat((double) run.json().get("distance_before")).isPositive();
+        assertSameBits(folder.resolve("out"), there);
     }
 
     @Test
