@@ -22,6 +22,9 @@ import java.util.Optional;
  * Inputs and outputs of the network stay. A tensor that a kind of network does not have is never guessed at.
  */
 public final class SpecGenerator {
+    /** Kinds that names prove. */
+    private static final List<Kind> CERTAIN = List.of(LlamaSpec::draft, Gpt2Spec::draft, ResNetSpec::draft);
+
     private SpecGenerator() {}
 
     /**
@@ -39,9 +42,6 @@ public final class SpecGenerator {
         /** The spec, or nothing if the tensors are of another kind. */
         Optional<Draft> draft(Map<String, Shape> tensors, Map<String, Long> configuration) throws SpecException;
     }
-
-    /** Kinds that names prove. */
-    private static final List<Kind> CERTAIN = List.of(LlamaSpec::draft, Gpt2Spec::draft, ResNetSpec::draft);
 
     /**
      * {@return the spec of a network}
