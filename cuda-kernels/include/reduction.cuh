@@ -10,6 +10,7 @@
 //   launch    1-D, 256 threads; blocks take tiles in turn: any grid
 //   traffic   each input once, 16 bytes at a time (8 of F8) where addresses allow it
 #pragma once
+#include "fold.cuh"
 #include "formats.cuh"
 
 struct ReductionTile {
@@ -27,25 +28,9 @@ constexpr int kRow = 64;            // elements of a chunk that belong to differ
 constexpr int kThreadsOfChunk = 8;
 constexpr int kLanes = kRow / kThreadsOfChunk;  // of a thread
 constexpr int kChunksOfTile = kThreads / kThreadsOfChunk;
-constexpr unsigned kWarp = 0xFFFFFFFFu;
 
 template <Format FORMAT>
 constexpr int kWords = kLanes * bytesOf(FORMAT) / 4;
-
-// Folds a warp's values in pairs of neighbours, level by level; one without a neighbour moves up unchanged. The first has the result.
-template <typename V>
-__device__ inline V foldWarp(V value, long long count)
-{
-    const int lane = threadIdx.x % 32;
-#pragma unroll
-    for (int step = 1; step < 32; step *= 2) {
-        const V other = __shfl_down_sync(kWarp, value, step);
-        if (lane % (2 * step) == 0 && lane + step < count) {
-            value += other;
-        }
-    }
-    return value;
-}
 
 // What the lanes of a thread have summed up. TENSORS are read, RESULTS are kept.
 template <Format FORMAT, int RESULTS>

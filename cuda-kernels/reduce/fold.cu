@@ -6,7 +6,7 @@
 //   tables    starts: where an item's partial results begin in a row of them, and where the last one's end
 //   output    results item by item; of an item without partial results +0. The partial results are overwritten
 //   launch    1-D, any number of whole warps; a block has one item and result at a time, any grid
-#include "reduction.cuh"
+#include "fold.cuh"
 
 template <typename V>
 __device__ inline void fold(
@@ -27,7 +27,7 @@ __device__ inline void fold(
             const long long groups = (left + 31) / 32;
             for (long long group = threadIdx.x / 32; group < groups; group += warps) {
                 const long long i = group * 32 + threadIdx.x % 32;
-                const V folded = reduction::foldWarp(i < left ? from[i] : V(0), left - group * 32);
+                const V folded = foldWarp(i < left ? from[i] : V(0), left - group * 32);
                 if (threadIdx.x % 32 == 0) {
                     (groups == 1 ? results[task] : to[group]) = folded;
                 }
