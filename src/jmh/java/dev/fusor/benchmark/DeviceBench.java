@@ -12,11 +12,17 @@ import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.drop.RandomDrop;
+import dev.fusor.ensemble.LogitEnsemble.Batch;
+import dev.fusor.ensemble.LogitEnsemble.Mode;
+import dev.fusor.ensemble.LogitEnsemble.Model;
+import dev.fusor.ensemble.LogitEnsemble.Output;
+import dev.fusor.ensemble.LogitEnsembleCuda;
 import dev.fusor.reduce.ReductionCuda;
 import dev.fusor.reduce.ReductionCuda.Kind;
 import dev.fusor.simulator.NativeBuild;
 import dev.fusor.simulator.Simulator;
 import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
@@ -29,8 +35,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.SplittableRandom;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
@@ -43,6 +51,7 @@ public final class DeviceBench {
     private static final int WARM_UPS = 3;
     private static final int RUNS = 11;
     private static final long RANDOM_BYTES = 1 << 24;
+    private static final long VOCABULARY = 128_256;
 
     private final CudaDevice device;
     private final CudaStream stream;
@@ -105,6 +114,13 @@ public final class DeviceBench {
             for (Kind kind : Kind.values()) {
                 reduction(type, kind);
             }
+        }
+        for (DType type : new DType[]{DType.BF16, DType.F32}) {
+            ensemble(type, Mode.LOGITS, Output.ARGMAX);
+            ensemble(type, Mode.LOGITS, Output.ARGMAX, Output.ENTROPY);
+            ensemble(type, Mode.PROBABILITIES, Output.ARGMAX);
+            ensemble(type, Mode.PROBABILITIES, Output.ENTROPY, Output.DISAGREEMENT);
+            ensemble(type, Mode.PROBABILITIES, Output.LOG_PROBABILITIES);
         }
     }
 
@@ -191,6 +207,35 @@ public final class DeviceBench {
             try (ReductionCuda reduction = ReductionCuda.prepare(stream, kind, List.of(item))) {
                 report("reduction %s of %s".formatted(kind.name().toLowerCase(Locale.ROOT), type),
                         type.byteSize(elements) * kind.tensors(), reduction::run);
+            }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** Four language models' logits to best classes, or to a distribution and what is known of it; each logit counted once. */
+    private void ensemble(DType type, Mode mode, Output... wanted) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            int classes = (int) Math.min(elements, VOCABULARY);
+            long rows = elements / classes;
+            List<Model> models = new ArrayList<>();
+            for (int m = 0; m < 4; m++) {
+                models.add(new Model(allocate(memories, type), 0, classes, 1, 1, null));
+            }
+            Map<Output, Tensor> outputs = new EnumMap<>(Output.class);
+            long written = 0;
+            for (Output output : wanted) {
+                Tensor flat = allocate(memories, output == Output.ARGMAX ? DType.I32 : DType.F32);
+                boolean whole = output == Output.LOG_PROBABILITIES;
+                Shape shape = whole ? Shape.of(rows, classes) : Shape.of(rows);
+                outputs.put(output, Tensor.of(flat.slice(0, shape.elements()).data(), flat.dtype(), shape));
+                written += 4 * shape.elements();
+            }
+            Batch batch = new Batch(models, rows, classes, null, null);
+            try (LogitEnsembleCuda ensemble = LogitEnsembleCuda.prepare(stream, mode, batch, outputs)) {
+                report("ensemble of 4 %s, %s %s".formatted(type, mode, outputs.keySet()).toLowerCase(Locale.ROOT),
+                        4 * type.byteSize(rows * classes) + written, ensemble::run);
             }
         } finally {
             memories.forEach(CudaMemory::close);

@@ -44,9 +44,10 @@ final class BatchCheck {
         require(ranks == null || values == null || ranks.shape().equals(values.shape()),
                 "TOP_CLASSES and TOP_LOG_PROBABILITIES have one shape, got %s and %s", ranks, values);
         require(batch.labels() != null || !outputs.containsKey(Output.LOSS), "LOSS takes labels, got none");
-        if (batch.labels() != null) {
-            checkLabels(batch);
-        }
+        Tensor labels = batch.labels();
+        require(labels == null || (labels.dtype() == DType.I32 || labels.dtype() == DType.I64)
+                && labels.shape().equals(Shape.of(batch.rows())), "labels are I32 or I64 [%d], got %s", batch.rows(),
+                labels);
     }
 
     private static void check(int number, Model model, Batch batch) {
@@ -96,11 +97,9 @@ final class BatchCheck {
         }
     }
 
-    private static void checkLabels(Batch batch) {
+    /** That labels are classes, where memory can be read. */
+    static void checkLabels(Batch batch) {
         Tensor labels = batch.labels();
-        require((labels.dtype() == DType.I32 || labels.dtype() == DType.I64)
-                && labels.shape().equals(Shape.of(batch.rows())), "labels are I32 or I64 [%d], got %s", batch.rows(),
-                labels);
         for (long row = 0; row < batch.rows(); row++) {
             long label = label(labels, row);
             require(label >= 0 && label < batch.classes(), "labels are classes, 0 to %d, got %d in row %d",

@@ -26,6 +26,9 @@ final class LogitEnsembleCpu implements LogitEnsemble {
     @Override
     public void combine(Mode mode, Batch batch, Map<Output, Tensor> outputs) {
         BatchCheck.check(mode, batch, outputs);
+        if (batch.labels() != null) {
+            BatchCheck.checkLabels(batch);
+        }
         Map<Output, Tensor> wanted = new EnumMap<>(Output.class);
         wanted.putAll(outputs);
         eachRow(device, batch, forms -> new EnsembleRow(mode, batch, wanted, forms)::combine);

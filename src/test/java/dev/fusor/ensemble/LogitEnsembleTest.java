@@ -352,7 +352,7 @@ class LogitEnsembleTest {
     }
 
     /** Strided, some tempered, some without all classes, gated and labelled. */
-    private static Batch random(int classes, int models, DType type, int seed) {
+    static Batch random(int classes, int models, DType type, int seed) {
         SplittableRandom random = new SplittableRandom(Tensors.SEED + seed);
         int rows = classes > 100_000 ? 2 : 5;
         List<Model> list = new ArrayList<>();
@@ -416,7 +416,7 @@ class LogitEnsembleTest {
         }
     }
 
-    private static void same(Map<Output, Tensor> got, Output output, long at, float[] wanted, String where) {
+    static void same(Map<Output, Tensor> got, Output output, long at, float[] wanted, String where) {
         if (!got.containsKey(output)) {
             return;
         }
@@ -443,7 +443,7 @@ class LogitEnsembleTest {
         return outputs;
     }
 
-    private static Tensor output(Output output, Batch batch) {
+    static Tensor output(Output output, Batch batch) {
         Arena arena = Arena.ofAuto();
         return switch (output) {
             case LOGITS, LOG_PROBABILITIES, PROBABILITIES -> Tensor.allocate(arena, DType.F32, batch.rows(),
@@ -485,7 +485,7 @@ class LogitEnsembleTest {
         return tensor.data().toArray(ValueLayout.JAVA_FLOAT);
     }
 
-    private static int[] ints(Tensor tensor) {
+    static int[] ints(Tensor tensor) {
         return tensor.data().toArray(ValueLayout.JAVA_INT);
     }
 

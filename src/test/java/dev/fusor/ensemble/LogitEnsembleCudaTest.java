@@ -1,0 +1,227 @@
+package dev.fusor.ensemble;
+
+import dev.fusor.ensemble.LogitEnsemble.Batch;
+import dev.fusor.ensemble.LogitEnsemble.Mode;
+import dev.fusor.ensemble.LogitEnsemble.Model;
+import dev.fusor.ensemble.LogitEnsemble.Output;
+import dev.fusor.simulator.RequiresCuda;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Elements;
+import dev.fusor.tensor.Shape;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.testing.CudaTensors;
+import dev.fusor.testing.Tensors;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+/** The kernels against the definition, bit for bit. */
+@RequiresCuda
+class LogitEnsembleCudaTest extends CudaTensors {
+    private static final List<DType> TYPES = List.of(DType.F32, DType.BF16, DType.F16);
+    private static final Set<Output> SUPPORTED = EnumSet.complementOf(EnumSet.of(Output.TOP_CLASSES,
+            Output.TOP_LOG_PROBABILITIES));
+
+    private static Set<Output> outputs(Mode mode, Batch batch) {
+        Set<Output> outputs = EnumSet.copyOf(SUPPORTED);
+        outputs.removeIf(output -> output == Output.DISAGREEMENT && mode != Mode.PROBABILITIES
+                || output == Output.LOSS && batch.labels() == null);
+        return outputs;
+    }
+
+    /** A copy in device memory, some elements past an aligned address. */
+    private Tensor shaped(Tensor host, int shift) {
+        return host == null ? null : Tensor.of(there(host, shift).data(), host.dtype(), host.shape());
+    }
+
+    private Batch there(Batch host, int shift) {
+        List<Model> models = host.models().stream().map(model -> new Model(shaped(model.logits(), shift), model.first(),
+                model.stride(), model.weight(), model.temperature(), shaped(model.present(), shift))).toList();
+        return new Batch(models, host.rows(), host.classes(), shaped(host.gates(), shift),
+                shaped(host.labels(), shift));
+    }
+
+    private Map<Output, Tensor> run(Mode mode, Batch host, Set<Output> wanted, DType results, int shift) {
+        Map<Output, Tensor> outputs = new EnumMap<>(Output.class);
+        for (Output output : wanted) {
+            Tensor like = LogitEnsembleTest.output(output, host);
+            DType type = like.shape().equals(Shape.of(host.rows(), host.classes())) && like.dtype() == DType.F32
+                    && output.ordinal() <= Output.PROBABILITIES.ordinal() ? results : like.dtype();
+            outputs.put(output, Tensor.of(there(type, like.elements(), shift).data(), type, like.shape()));
+        }
+        Map<Output, Tensor> found = new EnumMap<>(Output.class);
+        try (LogitEnsembleCuda ensemble = LogitEnsembleCuda.prepare(stream, mode, there(host, shift), outputs)) {
+            ensemble.run();
+            outputs.forEach((output, tensor) -> found.put(output, back(tensor)));
+            ensemble.run();
+            outputs.forEach((output, tensor) -> assertThat(Tensors.bytes(back(tensor))).as("%s, run again", output)
+                    .isEqualTo(Tensors.bytes(found.get(output))));
+        }
+        return found;
+    }
+
+    private static void check(Mode mode, Batch batch, Map<Output, Tensor> found, String what) {
+        int classes = batch.classes();
+        for (int row = 0; row < batch.rows(); row++) {
+            String where = "%s, row %d of %d models %s, %d classes, %s, seed %d".formatted(mode, row,
+                    batch.models().size(), batch.models().getFirst().logits().dtype(), classes, what, Tensors.SEED);
+            EnsembleDefinition wanted = new EnsembleDefinition(mode, batch, row);
+            LogitEnsembleTest.same(found, Output.LOGITS, (long) row * classes, wanted.logits, where);
+            LogitEnsembleTest.same(found, Output.LOG_PROBABILITIES, (long) row * classes, wanted.logProbabilities,
+                    where);
+            LogitEnsembleTest.same(found, Output.PROBABILITIES, (long) row * classes, wanted.probabilities, where);
+            LogitEnsembleTest.same(found, Output.LOG_SUM_EXP, (long) row * batch.models().size(), wanted.logSumExp,
+                    where);
+            LogitEnsembleTest.same(found, Output.ENTROPY, row, new float[]{wanted.entropy}, where);
+            LogitEnsembleTest.same(found, Output.DISAGREEMENT, row, new float[]{wanted.disagreement}, where);
+            if (found.containsKey(Output.ARGMAX)) {
+                assertThat(LogitEnsembleTest.ints(found.get(Output.ARGMAX))[row]).as("best class, %s", where)
+                        .isEqualTo(wanted.ranking[0]);
+            }
+            if (found.containsKey(Output.LOSS)) {
+                int label = batch.labels().data().getAtIndex(ValueLayout.JAVA_INT, row);
+                LogitEnsembleTest.same(found, Output.LOSS, row, new float[]{-wanted.logProbabilities[label]}, where);
+            }
+        }
+    }
+
+    private void check(Mode mode, Batch batch, int shift) {
+        check(mode, batch, run(mode, batch, outputs(mode, batch), DType.F32, shift), "shift " + shift);
+    }
+
+    /** Lengths around pairs, lanes and chunks, rows of one part and of two; strided, tempered, gated, with classes missing. */
+    @ParameterizedTest
+    @EnumSource
+    void agreesWithTheDefinitionBitForBit(Mode mode) {
+        int seed = 0;
+        for (int classes : new int[]{1, 2, 31, 63, 64, 65, 1023, 1024, 1025, 2085}) {
+            for (int models : new int[]{1, 2, 5}) {
+                check(mode, LogitEnsembleTest.random(classes, models, TYPES.get(seed % 3), ++seed), seed % 2);
+            }
+        }
+        check(mode, LogitEnsembleTest.random(4096, 17, DType.BF16, 3), 0);
+        check(mode, LogitEnsembleTest.random(9217, 3, DType.F16, 8), 1);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void anyBitsAgreeWithTheDefinition(Mode mode) {
+        for (DType type : TYPES) {
+            for (int classes : new int[]{3, 40, 1030}) {
+                List<Model> models = new ArrayList<>();
+                for (int e = 0; e < 3; e++) {
+                    Tensor flat = Tensors.anyBits(type, 4L * classes, 100 + e);
+                    models.add(Model.of(Tensor.of(flat.data(), type, Shape.of(4, classes))));
+                }
+                check(mode, new Batch(models, 4, classes, null, null), 0);
+            }
+        }
+    }
+
+    /** What is not asked for is not computed: each result by itself is the same. */
+    @ParameterizedTest
+    @EnumSource
+    void eachResultIsTheSameAlone(Mode mode) {
+        Batch batch = LogitEnsembleTest.random(1500, 3, DType.F32, 2);
+        for (Output output : outputs(mode, batch)) {
+            check(mode, batch, run(mode, batch, Set.of(output), DType.F32, 0), output + " alone");
+        }
+    }
+
+    @Test
+    void resultsOfWholeRowsAreRoundedOnce() {
+        Batch batch = LogitEnsembleTest.random(131, 3, DType.F32, 9);
+        Set<Output> whole = EnumSet.of(Output.LOGITS, Output.LOG_PROBABILITIES, Output.PROBABILITIES);
+        for (Mode mode : List.of(Mode.PROBABILITIES, Mode.LOGITS)) {
+            Map<Output, Tensor> wide = run(mode, batch, whole, DType.F32, 0);
+            for (DType type : List.of(DType.BF16, DType.F16)) {
+                run(mode, batch, whole, type, 1).forEach((output, narrow) -> assertThat(Tensors.bytes(narrow))
+                        .as("%s as %s, seed %d", output, type, Tensors.SEED)
+                        .isEqualTo(Tensors.bytes(Tensors.of(type, Tensors.values(wide.get(output))))));
+            }
+        }
+    }
+
+    /** Chunks that cannot hold the best class are passed over; equal ones in several chunks must not be. */
+    @Test
+    void theBestClassIsFoundInAnyChunk() {
+        SplittableRandom random = new SplittableRandom(Tensors.SEED);
+        for (int round = 0; round < 20; round++) {
+            int classes = 1 + random.nextInt(5000);
+            double deviation = random.nextInt(30);
+            List<Model> models = new ArrayList<>();
+            for (int e = 0; e < 3; e++) {
+                Tensor row = Tensors.random(DType.F32, classes, 7L * round + e, null, deviation);
+                for (int i = 0; i < 4; i++) {
+                    Elements.set(row, random.nextInt(classes), 2.5 * deviation + i / 2);
+                }
+                models.add(new Model(row, 0, classes, e == 2 ? 1e-40 : 1, 1, null));
+            }
+            Batch batch = new Batch(models, 1, classes, null, null);
+            check(Mode.PROBABILITIES, batch, run(Mode.PROBABILITIES, batch, Set.of(Output.ARGMAX), DType.F32, 0),
+                    "round " + round);
+        }
+    }
+
+    @Test
+    void noRowsAreNothingToDo() {
+        Batch batch = new Batch(List.of(Model.of(Tensor.of(Tensors.zeros(DType.F32, 0).data(), DType.F32,
+                Shape.of(0, 5)))), 0, 5, null, null);
+        assertThat(run(Mode.PROBABILITIES, batch, Set.of(Output.ENTROPY), DType.F32, 0).get(Output.ENTROPY).elements())
+                .isZero();
+    }
+
+    @Test
+    void aLabelThatIsNoClassGivesNaN() {
+        Batch batch = LogitEnsembleTest.random(5, 2, DType.F32, 1);
+        int[] labels = {0, 5, -1, 4, Integer.MIN_VALUE};
+        for (int row = 0; row < 5; row++) {
+            batch.labels().data().setAtIndex(ValueLayout.JAVA_INT, row, labels[row]);
+        }
+        Tensor loss = run(Mode.LOGITS, batch, Set.of(Output.LOSS), DType.F32, 0).get(Output.LOSS);
+        for (int row = 0; row < 5; row++) {
+            assertThat(Double.isNaN(Elements.get(loss, row))).as("row %d", row).isEqualTo(row == 1 || row == 2
+                    || row == 4);
+        }
+    }
+
+    @Test
+    void whatDoesNotFitIsNamed() {
+        Batch batch = LogitEnsembleTest.random(4, 2, DType.F32, 1);
+        Tensor f64 = Tensor.of(there(DType.F64, 20, 0).data(), DType.F64, Shape.of(5, 4));
+        Batch wide = new Batch(List.of(Model.of(f64)), 5, 4, null, null);
+        refused(wide, Output.ARGMAX, "on a device all logits are of one type of [F32, F16, BF16], got F64 [5, 4]");
+        Batch there = there(batch, 0);
+        Tensor f16 = Tensor.of(there(DType.F16, 20, 0).data(), DType.F16, Shape.of(5, 4));
+        refused(new Batch(List.of(there.models().getFirst(), Model.of(f16)), 5, 4, null, null), Output.ARGMAX,
+                "got F16 [5, 4] beside F32");
+        refused(batch, Output.ARGMAX, "wanted device memory, got host memory");
+        refused(there, Output.TOP_CLASSES, "got TOP_CLASSES: combine on the CPU");
+        int classes = LogitEnsembleCuda.MOST_CLASSES + 1;
+        Batch many = new Batch(List.of(Model.of(Tensor.of(there(DType.F32, classes, 0).data(), DType.F32,
+                Shape.of(1, classes)))), 1, classes, null, null);
+        refused(many, Output.ARGMAX, "on a device there are up to 1048576 classes, got 1048577");
+        Batch gated = new Batch(there.models(), 5, 4, Tensor.of(there(DType.F64, 10, 0).data(), DType.F64,
+                Shape.of(5, 2)), null);
+        refused(gated, Output.ARGMAX, "on a device gates are of one type of [F32, F16, BF16], got F64 [5, 2]");
+    }
+
+    private void refused(Batch batch, Output output, String message) {
+        Tensor like = LogitEnsembleTest.output(output, batch);
+        Tensor result = Tensor.of(there(like.dtype(), like.elements(), 0).data(), like.dtype(), like.shape());
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> LogitEnsembleCuda.prepare(stream, Mode.LOGITS, batch, Map.of(output, result)))
+                .withMessageContaining(message);
+    }
+}
