@@ -93,13 +93,10 @@ abstract class SparseTaskArithmetic implements MergeMethod {
         return all.stream().map(ranges -> ranges.by(rule(ranges.inputs, zero))).toList();
     }
 
-    private Election election(MergeInputs inputs) {
-        return elects ? ELECTIONS.get((int) inputs.value(ELECTION.name())) : Election.NONE;
-    }
-
     private Rule rule(MergeInputs inputs, Zero zero) {
+        Election election = elects ? ELECTIONS.get((int) inputs.value(ELECTION.name())) : Election.NONE;
         boolean max = elects && inputs.value(AGGREGATE.name()) != 0;
-        return new Rule(election(inputs), max ? Aggregation.LARGEST : Aggregation.SUM, zero, inputs.value("lambda"),
+        return new Rule(election, max ? Aggregation.LARGEST : Aggregation.SUM, zero, inputs.value("lambda"),
                 inputs.flag("normalize"));
     }
 

@@ -66,7 +66,7 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
     @Override
     final List<Sparsity> sparsities(MergeInputs inputs, WholeTensors whole) {
         if (isScope("row", inputs.parameters()) && inputs.base().shape().rank() > 1) {
-            return inputs.ofEachModel(model -> trimRows(inputs, model));
+            return inputs.ofEachModel(model -> trimRows(inputs, model, whole));
         }
         return trim(List.of(inputs), whole).getFirst();
     }
@@ -98,13 +98,15 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
         return Math.max(1, row);
     }
 
-    private Sparsity trimRows(MergeInputs inputs, int model) {
+    private Sparsity trimRows(MergeInputs inputs, int model, WholeTensors whole) {
         TensorSource x = inputs.models().get(model);
         int row = Math.toIntExact(row(x.shape()));
         Kept kept = kept(inputs.modelParameters().get(model), inputs.parameters(), row);
         return new Sparsity(MagnitudeBand.ALL, (from, count) -> {
             long start = from / row * row;
             long length = (from + count + row - 1) / row * row - start;
+            // The first model's look reads the base's rows for all of them.
+            whole.looked(x.bytesOf(length) + (model == 0 ? inputs.base().bytesOf(length) : 0));
             return new MaskedDrop(start, RowSelection.kept(inputs.base().slice(start, length), x.slice(start, length),
                     row, kept.atLeast, kept.tooLarge, ties(inputs)));
         });

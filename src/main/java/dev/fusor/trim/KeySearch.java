@@ -12,10 +12,10 @@ import java.util.concurrent.atomic.LongAdder;
  *
  * <p>The first pass looks at the bracket that a sample gives. It gathers the keys there, if they are not too many, and counts
  * them in bins, so that afterwards the k-th key is among at most 2^15 whatever was gathered. Keys that many elements of the
- * sample have are not gathered but counted, tile by tile: task vectors of BF16 models have few different magnitudes. If the sample was wrong, the
- * second pass counts all keys on the side where the k-th is. The last pass
- * gathers what is left, or counts each key on its own,
- * and does so for each of {@value #STRIPES} stripes of tiles, which then tell where ties are. So three passes always do.
+ * sample have are not gathered but counted, tile by tile: task vectors of BF16 models have few different magnitudes. If the
+ * sample was wrong, the second pass counts all keys on the side where the k-th is. The last pass gathers what is left, or
+ * counts each key on its own, in each of {@value #STRIPES} stripes of tiles, which then tell where ties are. So three passes
+ * always do.
  */
 final class KeySearch {
     /** Groups of neighbouring tiles in which the last pass counts ties apart. */

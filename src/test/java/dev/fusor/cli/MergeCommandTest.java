@@ -126,6 +126,10 @@ class MergeCommandTest {
                 .containsEntry("bytes_to_write", ties.get("bytes_written"));
         assertThat(merge(EXAMPLES.resolve("linear.yml"), "linear", "--json").json())
                 .containsEntry("bytes_looked_at", 0);
+        Path rows = Files.writeString(folder.resolve("rows.yml"), Files.readString(EXAMPLES.resolve("ties.yml"))
+                .replace("models/", EXAMPLES.resolve("models").toAbsolutePath() + "/")
+                .replace("normalize: true", "normalize: true\n  scope: row"));
+        assertThat(merge(rows, "rows", "--json").json()).containsEntry("bytes_looked_at", ties.get("bytes_read"));
         Map<String, Object> slerp = merge(EXAMPLES.resolve("slerp.yml"), "slerp", "--json").json();
         assertThat(slerp).containsEntry("bytes_looked_at", slerp.get("bytes_read"));
     }
