@@ -295,32 +295,51 @@ final class KeySearch {
         }
 
         private void chooseAmongGathered(CpuDevice device) {
+            int[][] left = new int[tiles][];
+            int least = KeySearch.this.low;
+            int most = KeySearch.this.high;
+            device.run(tiles, tile -> left[(int) tile] = within(keys[(int) tile], least, most));
             while (KeySearch.this.low < KeySearch.this.high) {
-                int least = KeySearch.this.low;
-                int most = KeySearch.this.high;
-                int finer = shift(least, most, BIN_BITS);
-                long[] counts = KeySearch.bins(least, most, finer);
-                device.run(tiles,
-                        tile -> KeySearch.count(keys[(int) tile], keys[(int) tile].length, least, finer, counts));
-                for (int number = 0; number < heavy.length; number++) {
-                    if (heavy[number] >= least && heavy[number] <= most) {
-                        counts[heavy[number] - least >>> finer] += Arrays.stream(heavyOf[number]).asLongStream().sum();
-                    }
-                }
-                choose(counts, least, most, finer);
+                narrow(left);
             }
             int key = KeySearch.this.low;
             int number = Arrays.binarySearch(heavy, key);
             int[] ofTile = new int[tiles];
-            device.run(tiles, tile -> {
-                int count = number < 0 ? 0 : heavyOf[number][(int) tile];
-                for (int other : keys[(int) tile]) {
-                    count += other == key ? 1 : 0;
-                }
-                ofTile[(int) tile] = count;
-            });
+            for (int tile = 0; tile < tiles; tile++) {
+                ofTile[tile] = within(left[tile], key, key).length + (number < 0 ? 0 : heavyOf[number][tile]);
+            }
             boolean all = gatherLow == 0 && gatherHigh == Keys.LARGEST && heavy.length == 0;
             found = new Found(key, rank, 0, tiles, ofTile, all ? keys : null);
+        }
+
+        /** Counts the keys that are left in finer bins, and chooses the one that holds the k-th. */
+        private void narrow(int[][] left) {
+            int least = KeySearch.this.low;
+            int most = KeySearch.this.high;
+            int finer = shift(least, most, BIN_BITS);
+            long[] counts = KeySearch.bins(least, most, finer);
+            for (int[] ofTile : left) {
+                for (int key : within(ofTile, least, most)) {
+                    counts[key - least >>> finer]++;
+                }
+            }
+            for (int number = 0; number < heavy.length; number++) {
+                if (heavy[number] >= least && heavy[number] <= most) {
+                    counts[heavy[number] - least >>> finer] += Arrays.stream(heavyOf[number]).asLongStream().sum();
+                }
+            }
+            choose(counts, least, most, finer);
+        }
+
+        /** Some keys out of others; without a branch, as nobody can tell which. */
+        private static int[] within(int[] keys, int least, int most) {
+            int[] some = new int[keys.length];
+            int count = 0;
+            for (int key : keys) {
+                some[count] = key;
+                count += key >= least && key <= most ? 1 : 0;
+            }
+            return Arrays.copyOf(some, count);
         }
 
         private void chooseStripe() {
