@@ -17,6 +17,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 final class Replay {
     private static final long MOST_THREADS = 1 << 16;
     private static final int LENGTH = 5000;
+    private static final int STATE_BYTES = 4096;
+    private static final long ONE = Double.doubleToRawLongBits(1);
 
     private Replay() {}
 
@@ -51,6 +53,7 @@ final class Replay {
             case "products" -> Cuda.shipped("reduce/reduction_bf16", kernel);
             case "fold_f64" -> Cuda.shipped("reduce/fold", kernel);
             case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
+            case "measure", "combine" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
             default -> Cuda.ptx(kernel, architecture);
         };
     }
@@ -61,6 +64,7 @@ final class Replay {
             case "products" -> "cuda-kernels/reduce/reduction_bf16.cu:";
             case "fold_f64" -> "cuda-kernels/reduce/fold.cu:";
             case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
+            case "measure", "combine" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
             default -> "native/simulator/kernels/" + kernel + ".cu:";
         };
     }
@@ -119,6 +123,26 @@ final class Replay {
                             cuda.allocate(4 * 50_000), cuda.allocate(4 * 50_000), 50_000L);
                 } else {
                     cuda.run(cuda.function(module, kernel), 1, 256, 0, zeros, 0L, count, 0, 0, 2048, bins);
+                }
+            }
+            case "measure", "combine" -> {
+                // Three rows of two parts of two chunks for two blocks: blocks take turns, and end rows that others began.
+                int classes = 4096;
+                int warps = 2;
+                long models = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 0, 400, ONE, 0x3F800000L, in, 0, 300,
+                        ONE, 0x3F800000L));
+                long state = cuda.allocate(STATE_BYTES);
+                cuda.zero(state, STATE_BYTES);
+                long best = cuda.allocate(4 * 3);
+                // The best class of the most confident model, or of the mean of the logits.
+                long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, best, 0, 0, 0, 0,
+                        state,
+                        state + 1024, state + 2048, 0, 0, 2L << 32, classes | (kernel.equals("measure") ? 4L << 32 : 0),
+                        2L << 32, 0));
+                if (kernel.equals("measure")) {
+                    cuda.run(cuda.function(module, kernel), 2, 32 * warps, 4096 * warps, job, 0L, 3L);
+                } else {
+                    cuda.run(cuda.function(module, kernel), 2, 32 * warps, 4096 * warps, job, 0L, 3L, 0);
                 }
             }
             default -> throw new IllegalArgumentException(kernel);
