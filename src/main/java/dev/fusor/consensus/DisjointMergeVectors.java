@@ -85,9 +85,9 @@ final class DisjointMergeVectors {
 
     private Stage stage(int group, Step step) {
         List<Voter> members = members(group);
-        boolean drop = step.vote() && members.stream().anyMatch(voter -> voter.drop() != null);
         return new Stage(group, step, TEMPLATE.of(new DisjointMergeLoop.Form(input, output, members.size(),
-                rule.election(), rule.aggregation(), rule.zero(), rule.normalize(), drop, step)));
+                rule.election(), rule.aggregation(), rule.zero(), rule.normalize(), step.vote() && drops(members),
+                step)));
     }
 
     private List<Voter> members(int group) {
@@ -97,9 +97,11 @@ final class DisjointMergeVectors {
     /** Merges elements of the output, on the calling thread; their keys kept must be the same throughout. */
     void merge(long from, int count) {
         Scratch scratch = Scratch.mine();
-        MemorySegment ones = scratch.buffer(ONES);
-        for (int i = 0; i < ELEMENTS; i++) {
-            ones.setAtIndex(FACTOR, i, 1f);
+        if (drops(voters)) {
+            MemorySegment ones = scratch.buffer(ONES);
+            for (int i = 0; i < ELEMENTS; i++) {
+                ones.setAtIndex(FACTOR, i, 1f);
+            }
         }
         Group[] groups = new Group[(voters.size() + GROUP - 1) / GROUP];
         for (int g = 0; g < groups.length; g++) {
@@ -116,7 +118,11 @@ final class DisjointMergeVectors {
     /** Whether anything passes through buffers, which hold so many elements. */
     private boolean needsScratch() {
         return stages.size() > 1 || out.dtype() != output || base.dtype() != input
-                || voters.stream().anyMatch(voter -> voter.x().dtype() != input || voter.drop() != null);
+                || voters.stream().anyMatch(voter -> voter.x().dtype() != input) || drops(voters);
+    }
+
+    private static boolean drops(List<Voter> voters) {
+        return voters.stream().anyMatch(voter -> voter.drop() != null);
     }
 
     /** What the loop is told of a group of models in a range of the output. */
