@@ -10,7 +10,6 @@ import dev.fusor.merge.MergeException;
 import dev.fusor.merge.MergeOptions;
 import dev.fusor.merge.Merger;
 import dev.fusor.merge.Progress;
-import dev.fusor.merge.Reading;
 import dev.fusor.recipe.MergePlan;
 import dev.fusor.recipe.PlanOptions;
 import dev.fusor.recipe.Planner;
@@ -20,13 +19,12 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.Writer;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -51,11 +49,8 @@ final class AlignCommand implements Callable<Integer> {
         "--output"}, paramLabel = "OUT_DIR", required = true, description = "The folder to make: B aligned, and alignment.json with the permutations.")
     private Path output;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per processor).")
-    private Integer threads;
-
-    @Option(names = "--max-memory", paramLabel = "SIZE", converter = Sizes.class, defaultValue = "300MB", description = "Memory the process may take, other than mapped files (default: ${DEFAULT-VALUE}).")
-    private long maxMemory;
+    @Mixin
+    private MergeLimits limits;
 
     @Option(names = "--random-seed", paramLabel = "N", defaultValue = "0", description = "Seed of the order in which groups are matched (default: ${DEFAULT-VALUE}).")
     private long seed;
@@ -73,19 +68,13 @@ final class AlignCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, RecipeException, MergeException {
-        if (threads != null && threads < 1) {
-            throw new MergeException("--threads is 1 or more, got " + threads);
-        }
-        int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
-        MergeOptions options = new MergeOptions(count, OptionalInt.empty(), Reading.AUTO, maxMemory,
-                MergeOptions.STANDARD_SHARD, overwrite, false, false);
+        MergeOptions options = limits.options(overwrite);
         Path here = Path.of("").toAbsolutePath();
         Recipe recipe = Recipe.parse(recipe(), "fusor align");
         PrintWriter err = command.commandLine().getErr();
-        List<Checkpoint> checkpoints = new ArrayList<>();
-        try {
-            MergePlan plan = Planner.plan(recipe, MergeCommand.open(recipe, here, checkpoints),
-                    new PlanOptions(false, seed));
+        try (RecipeModels models = new RecipeModels(recipe, here)) {
+            List<Checkpoint> checkpoints = models.checkpoints();
+            MergePlan plan = Planner.plan(recipe, models.descriptions(), new PlanOptions(false, seed));
             MergeCommand.checkOutput(output, overwrite, Estimate.of(plan, checkpoints, options));
             PermutationSpec groups = Alignments.spec(recipe, here, plan, checkpoints, err).orElseThrow();
             Alignment alignment = Alignments.compute(plan, groups, checkpoints, options,
@@ -95,10 +84,6 @@ final class AlignCommand implements Callable<Integer> {
             }
             print(alignment.of(1 - plan.alignTo().orElseThrow()));
             return 0;
-        } finally {
-            for (Checkpoint checkpoint : checkpoints) {
-                checkpoint.close();
-            }
         }
     }
 

@@ -2,7 +2,6 @@ package dev.fusor.cli;
 
 import dev.fusor.align.PermutationSpec;
 import dev.fusor.checkpoint.Checkpoint;
-import dev.fusor.checkpoint.TensorEntry;
 import dev.fusor.merge.Alignment;
 import dev.fusor.merge.Estimate;
 import dev.fusor.merge.MergeException;
@@ -14,12 +13,10 @@ import dev.fusor.merge.Reading;
 import dev.fusor.method.MergeMethod;
 import dev.fusor.method.MergeMethods;
 import dev.fusor.recipe.MergePlan;
-import dev.fusor.recipe.ModelInfo;
 import dev.fusor.recipe.PlanOptions;
 import dev.fusor.recipe.Planner;
 import dev.fusor.recipe.Recipe;
 import dev.fusor.recipe.RecipeException;
-import dev.fusor.recipe.TensorInfo;
 import dev.fusor.recipe.TensorPlan;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -33,9 +30,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -58,11 +55,8 @@ final class MergeCommand implements Callable<Integer> {
     @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "auto", description = "Where to compute: auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}, which is cpu).")
     private String device;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per processor).")
-    private Integer threads;
-
-    @Option(names = "--max-memory", paramLabel = "SIZE", converter = Sizes.class, defaultValue = "300MB", description = "Memory the process may take, other than mapped files (default: ${DEFAULT-VALUE}).")
-    private long maxMemory;
+    @Mixin
+    private MergeLimits limits;
 
     @Option(names = "--shard-size", paramLabel = "SIZE", converter = Sizes.class, defaultValue = "5GB", description = "Size at which a new output file is begun (default: ${DEFAULT-VALUE}).")
     private long shardSize;
@@ -99,38 +93,17 @@ final class MergeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, RecipeException, MergeException {
         OptionalInt cuda = Devices.parse(device);
-        if (threads != null && threads < 1) {
-            throw new MergeException("--threads is 1 or more, got " + threads);
-        }
+        int threads = limits.threads();
         Recipe recipe = Recipe.read(recipeFile);
-        List<Checkpoint> checkpoints = new ArrayList<>();
-        try {
-            MergePlan plan = Planner.plan(recipe, open(recipe, folder(), checkpoints),
-                    new PlanOptions(cutEmbeddings, seed));
-            int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
-            return merge(plan, recipe, checkpoints,
-                    new MergeOptions(count, cuda, reading, maxMemory, shardSize, overwrite, hash, failOnNan));
-        } finally {
-            for (Checkpoint checkpoint : checkpoints) {
-                checkpoint.close();
-            }
+        try (RecipeModels models = new RecipeModels(recipe, folder())) {
+            MergePlan plan = Planner.plan(recipe, models.descriptions(), new PlanOptions(cutEmbeddings, seed));
+            return merge(plan, recipe, models.checkpoints(), new MergeOptions(threads, cuda, reading,
+                    limits.maxMemory(), shardSize, overwrite, hash, failOnNan));
         }
     }
 
     private Path folder() {
         return recipeFile.toAbsolutePath().getParent();
-    }
-
-    /** Opens the models of a recipe, in its order, and tells what they hold. */
-    static List<ModelInfo> open(Recipe recipe, Path folder, List<Checkpoint> checkpoints)
-            throws IOException, RecipeException {
-        List<ModelInfo> models = new ArrayList<>();
-        for (Map.Entry<String, Path> model : recipe.locate(folder).entrySet()) {
-            Checkpoint checkpoint = Checkpoint.open(model.getValue());
-            checkpoints.add(checkpoint);
-            models.add(describe(model.getKey(), checkpoint));
-        }
-        return models;
     }
 
     private int merge(MergePlan plan, Recipe recipe, List<Checkpoint> checkpoints, MergeOptions options)
@@ -241,14 +214,5 @@ final class MergeCommand implements Callable<Integer> {
         Map<String, String> written = new LinkedHashMap<>();
         values.forEach((name, value) -> written.put(name, method.parameter(name).written(value)));
         return written.isEmpty() ? "" : " " + written;
-    }
-
-    private static ModelInfo describe(String reference, Checkpoint checkpoint) throws IOException {
-        SequencedMap<String, TensorInfo> tensors = new LinkedHashMap<>();
-        for (TensorEntry entry : checkpoint.tensors().values()) {
-            tensors.put(entry.name(), new TensorInfo(entry.dtype(), entry.shape(), entry.file().toString()));
-        }
-        return new ModelInfo(reference, checkpoint.path().toString(), tensors,
-                Configuration.layers(checkpoint.folder()));
     }
 }

@@ -7,7 +7,6 @@ import dev.fusor.merge.MergeException;
 import dev.fusor.merge.MergeOptions;
 import dev.fusor.merge.Merger;
 import dev.fusor.merge.Progress;
-import dev.fusor.merge.Reading;
 import dev.fusor.recipe.MergePlan;
 import dev.fusor.recipe.PlanOptions;
 import dev.fusor.recipe.Planner;
@@ -21,9 +20,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -57,11 +56,8 @@ final class PathCommand implements Callable<Integer> {
         "--output"}, paramLabel = "DIR", required = true, description = "The folder to write them into: point-000, point-001 ...")
     private Path output;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per processor).")
-    private Integer threads;
-
-    @Option(names = "--max-memory", paramLabel = "SIZE", converter = Sizes.class, defaultValue = "300MB", description = "Memory the process may take, other than mapped files (default: ${DEFAULT-VALUE}).")
-    private long maxMemory;
+    @Mixin
+    private MergeLimits limits;
 
     @Option(names = "--overwrite", description = "Replace checkpoints that exist.")
     private boolean overwrite;
@@ -70,9 +66,7 @@ final class PathCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, RecipeException, MergeException {
-        if (threads != null && threads < 1) {
-            throw new MergeException("--threads is 1 or more, got " + threads);
-        }
+        MergeOptions options = limits.options(overwrite);
         if (points < 2 || points > 1000) {
             throw new MergeException("--points is 2 to 1000, got " + points);
         }
@@ -91,7 +85,8 @@ final class PathCommand implements Callable<Integer> {
         for (int i = 0; i < points; i++) {
             double t = (double) i / (points - 1);
             String name = String.format("point-%03d", i);
-            write(Recipe.parse(recipe(models, curve.weights(models.size(), t)), "fusor path"), output.resolve(name));
+            write(Recipe.parse(recipe(models, curve.weights(models.size(), t)), "fusor path"), output.resolve(name),
+                    options);
             table.append(t).append(',').append(name).append('\n');
         }
         TextFile.write(output.resolve(TABLE), table);
@@ -113,22 +108,15 @@ final class PathCommand implements Callable<Integer> {
         return recipe.toString();
     }
 
-    private void write(Recipe recipe, Path point) throws IOException, RecipeException, MergeException {
-        int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
-        MergeOptions options = new MergeOptions(count, OptionalInt.empty(), Reading.AUTO, maxMemory,
-                MergeOptions.STANDARD_SHARD, overwrite, false, false);
-        List<Checkpoint> checkpoints = new ArrayList<>();
-        try {
-            MergePlan plan = Planner.plan(recipe,
-                    MergeCommand.open(recipe, Path.of("").toAbsolutePath(), checkpoints), PlanOptions.standard());
+    private void write(Recipe recipe, Path point, MergeOptions options)
+            throws IOException, RecipeException, MergeException {
+        try (RecipeModels models = new RecipeModels(recipe, Path.of("").toAbsolutePath())) {
+            List<Checkpoint> checkpoints = models.checkpoints();
+            MergePlan plan = Planner.plan(recipe, models.descriptions(), PlanOptions.standard());
             MergeCommand.checkOutput(point, overwrite, Estimate.of(plan, checkpoints, options));
             Files.createDirectories(output);
             try (Merger merger = new Merger(plan, checkpoints, options, Progress.SILENT, Optional.empty())) {
                 merger.merge(point, recipe.text());
-            }
-        } finally {
-            for (Checkpoint checkpoint : checkpoints) {
-                checkpoint.close();
             }
         }
     }
