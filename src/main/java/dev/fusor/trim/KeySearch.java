@@ -97,16 +97,13 @@ final class KeySearch {
     }
 
     /** Takes a sample of the keys as a hint. */
-    void expect(int[] sample) {
-        sureLow = expected(sample, -MagnitudeSample.SURE, MagnitudeSample.RUN);
-        sureHigh = expected(sample, MagnitudeSample.SURE, MagnitudeSample.RUN);
-        int key = expected(sample, MagnitudeSample.LIKELY, 0);
-        likely = key == expected(sample, -MagnitudeSample.LIKELY, 0) ? key : -1;
-        heavy = MagnitudeSample.heavy(sample, sureLow, sureHigh);
-    }
-
-    private int expected(int[] sample, double deviations, int more) {
-        return MagnitudeSample.kth(sample, k, among, deviations, more);
+    void expect(int[] keys) {
+        MagnitudeSample sample = new MagnitudeSample(keys, k, among);
+        sureLow = sample.key(-MagnitudeSample.SURE, MagnitudeSample.RUN);
+        sureHigh = sample.key(MagnitudeSample.SURE, MagnitudeSample.RUN);
+        int key = sample.key(MagnitudeSample.LIKELY, 0);
+        likely = key == sample.key(-MagnitudeSample.LIKELY, 0) ? key : -1;
+        heavy = sample.heavy();
     }
 
     /** Plans a pass: every tile is then to be looked at once. */
@@ -298,7 +295,7 @@ final class KeySearch {
             int[][] left = new int[tiles][];
             int least = KeySearch.this.low;
             int most = KeySearch.this.high;
-            device.run(tiles, tile -> left[(int) tile] = within(keys[(int) tile], least, most));
+            device.run(tiles, tile -> left[(int) tile] = Keys.within(keys[(int) tile], least, most));
             while (KeySearch.this.low < KeySearch.this.high) {
                 narrow(left);
             }
@@ -306,7 +303,7 @@ final class KeySearch {
             int number = Arrays.binarySearch(heavy, key);
             int[] ofTile = new int[tiles];
             for (int tile = 0; tile < tiles; tile++) {
-                ofTile[tile] = within(left[tile], key, key).length + (number < 0 ? 0 : heavyOf[number][tile]);
+                ofTile[tile] = Keys.within(left[tile], key, key).length + (number < 0 ? 0 : heavyOf[number][tile]);
             }
             boolean all = gatherLow == 0 && gatherHigh == Keys.LARGEST && heavy.length == 0;
             found = new Found(key, rank, 0, tiles, ofTile, all ? keys : null);
@@ -319,7 +316,7 @@ final class KeySearch {
             int finer = shift(least, most, BIN_BITS);
             long[] counts = KeySearch.bins(least, most, finer);
             for (int[] ofTile : left) {
-                for (int key : within(ofTile, least, most)) {
+                for (int key : Keys.within(ofTile, least, most)) {
                     counts[key - least >>> finer]++;
                 }
             }
@@ -329,17 +326,6 @@ final class KeySearch {
                 }
             }
             choose(counts, least, most, finer);
-        }
-
-        /** Some keys out of others; without a branch, as nobody can tell which. */
-        private static int[] within(int[] keys, int least, int most) {
-            int[] some = new int[keys.length];
-            int count = 0;
-            for (int key : keys) {
-                some[count] = key;
-                count += key >= least && key <= most ? 1 : 0;
-            }
-            return Arrays.copyOf(some, count);
         }
 
         private void chooseStripe() {

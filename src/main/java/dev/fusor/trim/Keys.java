@@ -1,5 +1,7 @@
 package dev.fusor.trim;
 
+import java.util.Arrays;
+
 /** Magnitude keys in arrays. The k-th largest is found by radix: three digits of 11, 11 and 9 bits from the top. */
 final class Keys {
     /** No key is larger; that of NaN is smaller. */
@@ -9,6 +11,17 @@ final class Keys {
     private static final int[] BITS = {11, 11, 9};
 
     private Keys() {}
+
+    /** Some keys out of others, in their order; without a branch, as nobody can tell which. */
+    static int[] within(int[] keys, int least, int most) {
+        int[] some = new int[keys.length];
+        int count = 0;
+        for (int key : keys) {
+            some[count] = key;
+            count += key >= least && key <= most ? 1 : 0;
+        }
+        return Arrays.copyOf(some, count);
+    }
 
     /**
      * {@return the k-th largest key}

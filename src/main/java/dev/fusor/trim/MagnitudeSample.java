@@ -3,7 +3,7 @@ package dev.fusor.trim;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 
-/** Where a sample of keys has the k-th of all: a guess that a pass over all of them proves or refutes. */
+/** A sample of keys, and where it has the k-th of all: a guess that a pass over all of them proves or refutes. */
 final class MagnitudeSample {
     /** Neighbours that are taken together. */
     static final int RUN = 128;
@@ -26,7 +26,45 @@ final class MagnitudeSample {
     /** Of 2^64: its multiples, modulo that, are spread evenly. */
     private static final long GOLDEN_RATIO = 0x9E3779B97F4A7C15L;
 
-    private MagnitudeSample() {}
+    /** Keys are sorted in bins by their upper 13 bits, so that only those around the k-th need to be put in order. */
+    private static final int BIN_SHIFT = 18;
+
+    private final int size;
+    private final double fraction;
+    /** The keys in the bins from the least to the largest that is asked for, in order. */
+    private final int[] around;
+    /** How many keys of the sample are larger than these. */
+    private final int above;
+
+    /**
+     * Takes a sample.
+     *
+     * @param keys the sample, not empty
+     * @param k from 1 to the length
+     * @param length of how many keys it is one
+     */
+    MagnitudeSample(int[] keys, long k, long length) {
+        size = keys.length;
+        fraction = (double) k / length;
+        int[] bins = new int[(Integer.MAX_VALUE >>> BIN_SHIFT) + 1];
+        for (int key : keys) {
+            bins[key >>> BIN_SHIFT]++;
+        }
+        long largest = Math.clamp(rank(SURE, RUN), 1, size);
+        long least = Math.clamp(rank(-SURE, RUN), 1, size);
+        int high = bins.length;
+        int seen = 0;
+        while (seen < largest) {
+            seen += bins[--high];
+        }
+        above = seen - bins[high];
+        int low = high;
+        while (seen < least) {
+            seen += bins[--low];
+        }
+        around = Keys.within(keys, low << BIN_SHIFT, (high << BIN_SHIFT) + (1 << BIN_SHIFT) - 1);
+        Arrays.sort(around);
+    }
 
     /** The first element of a run, which is anywhere in its stretch: so that no period in the elements is sampled at one phase. */
     static long start(long run, long stretch) {
@@ -34,28 +72,28 @@ final class MagnitudeSample {
     }
 
     /**
-     * The k-th key as a sample has it.
+     * The k-th key of all as the sample has it.
      *
-     * @param sample the keys
-     * @param k from 1
-     * @param length of how many keys
-     * @param deviations how many standard deviations towards the larger ones; towards the smaller ones if negative
-     * @param more how many keys of the sample further
+     * @param deviations how many standard deviations towards the larger ones, to {@link #SURE}; towards the smaller ones if negative
+     * @param more how many keys of the sample further, to {@link #RUN}
      */
-    static int kth(int[] sample, long k, long length, double deviations, int more) {
-        double fraction = (double) k / length;
-        double place = (fraction - deviations * Math.sqrt(fraction * (1 - fraction) / sample.length)) * sample.length;
-        long rank = (long) (deviations > 0 ? Math.floor(place) - more : Math.ceil(place) + 1 + more);
+    int key(double deviations, int more) {
+        long rank = rank(deviations, more);
         if (rank < 1) {
             return Keys.LARGEST;
         }
-        return rank > sample.length ? 0 : Keys.kthLargest(sample.clone(), sample.length, rank);
+        return rank > size ? 0 : around[(int) (around.length - (rank - above))];
     }
 
-    /** The heavy keys from one to another, sorted. */
-    static int[] heavy(int[] sample, int low, int high) {
-        int[] inside = Arrays.stream(sample).filter(key -> key >= low && key <= high).sorted().toArray();
-        int least = Math.max(2, sample.length / HEAVY);
+    private long rank(double deviations, int more) {
+        double place = (fraction - deviations * Math.sqrt(fraction * (1 - fraction) / size)) * size;
+        return (long) (deviations > 0 ? Math.floor(place) - more : Math.ceil(place) + 1 + more);
+    }
+
+    /** The heavy ones among the keys from the least to the largest that is asked for, sorted. */
+    int[] heavy() {
+        int[] inside = Keys.within(around, key(-SURE, RUN), key(SURE, RUN));
+        int least = Math.max(2, size / HEAVY);
         return IntStream.range(least - 1, inside.length).filter(i -> inside[i] == inside[i - least + 1])
                 .map(i -> inside[i]).distinct().toArray();
     }

@@ -124,21 +124,16 @@ public final class MagnitudeSelectionCuda {
         }
 
         private Found searchBracket() {
-            int[] sample = sample();
-            int likely = sampled(sample, MagnitudeSample.LIKELY);
-            if (likely == sampled(sample, -MagnitudeSample.LIKELY)) {
+            MagnitudeSample sample = new MagnitudeSample(sample(), k, length);
+            int likely = sample.key(MagnitudeSample.LIKELY, 0);
+            if (likely == sample.key(-MagnitudeSample.LIKELY, 0)) {
                 Found tied = search(likely, likely);
                 if (tied != null) {
                     return tied;
                 }
             }
-            Found found = search(sampled(sample, -MagnitudeSample.SURE),
-                    sampled(sample, MagnitudeSample.SURE));
+            Found found = search(sample.key(-MagnitudeSample.SURE, 0), sample.key(MagnitudeSample.SURE, 0));
             return found == null ? searchHistograms() : found;
-        }
-
-        private int sampled(int[] sample, double deviations) {
-            return MagnitudeSample.kth(sample, k, length, deviations, 0);
         }
 
         private int[] sample() {
