@@ -4,18 +4,15 @@ import dev.fusor.benchmark.BandwidthBenchmark;
 import dev.fusor.benchmark.Traffic;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
+import dev.fusor.consensus.DisjointMerge.Trimmed;
 import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.drop.RandomDrop;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.trim.MagnitudeBand;
-import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
-import dev.fusor.trim.MagnitudeSelection.Part;
-import dev.fusor.trim.MagnitudeSelection.Wanted;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Setup;
@@ -38,15 +35,11 @@ public class DisjointMergeBenchmark extends BandwidthBenchmark {
 
     @Benchmark
     public Tensor ties(Traffic traffic) {
-        List<Tensor> x = inputs.subList(1, 1 + models);
         long kept = MagnitudeSelection.kept(0.2, length);
-        List<Wanted> wanted = IntStream.range(0, models).mapToObj(m -> new Wanted(m, kept)).toList();
-        Part whole = new Part(inputs.getFirst(), List.copyOf(x));
-        List<List<MagnitudeCut>> cuts = MagnitudeSelection.on(device)
-                .select(List.of(whole), wanted, MagnitudeSelection.Ties.EXACT_K).cuts();
-        List<Voter> voters = IntStream.range(0, models)
-                .mapToObj(m -> new Voter(x.get(m), 1, cuts.get(m).getFirst())).toList();
-        return merge(voters, new Rule(Election.WEIGHTED, 1, true), traffic);
+        List<Trimmed> trimmed = inputs.subList(1, 1 + models).stream().map(x -> new Trimmed(x, 1, kept)).toList();
+        DisjointMerge.on(device).merge(inputs.getFirst(), trimmed, MagnitudeSelection.Ties.EXACT_K,
+                new Rule(Election.WEIGHTED, 1, true), out);
+        return counted(traffic);
     }
 
     @Benchmark
@@ -69,6 +62,10 @@ public class DisjointMergeBenchmark extends BandwidthBenchmark {
 
     private Tensor merge(List<Voter> voters, Rule rule, Traffic traffic) {
         DisjointMerge.on(device).merge(inputs.getFirst(), voters, 0, rule, out);
+        return counted(traffic);
+    }
+
+    private Tensor counted(Traffic traffic) {
         traffic.bytes += out.data().byteSize() * (models + 2);
         return out;
     }

@@ -5,6 +5,9 @@ import dev.fusor.drop.DropFactors;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.MagnitudeSelection;
+import dev.fusor.trim.MagnitudeSelection.Selected;
+import dev.fusor.trim.MagnitudeSelection.Ties;
 import java.util.List;
 
 /**
@@ -129,6 +132,32 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
      * @throws IllegalArgumentException if counts differ or a type is not arithmetic
      */
     void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out);
+
+    /**
+     * A model whose task vector is trimmed to its largest magnitudes.
+     *
+     * @param x the model
+     * @param weight its weight, rounded to float32
+     * @param kept how many elements are kept: 0 or more, all if it is more than there are
+     */
+    record Trimmed(Tensor x, double weight, long kept) {}
+
+    /**
+     * Trims, elects and merges whole tensors: what {@link MagnitudeSelection} and {@link #merge(Tensor, List, long, Rule, Tensor)}
+     * do one after the other. Where task vectors have few different magnitudes, as those of BF16 models, inputs are read little more
+     * than once: the tensors are merged by the cuts that a sample makes likely and counted meanwhile, and ranges in which these
+     * were wrong are merged again.
+     *
+     * @param base the base model's tensor
+     * @param models at least one; tensors of the base's element count
+     * @param ties what becomes of equal magnitudes where a model is cut
+     * @param rule how votes become the result
+     * @param out receives the merged tensor; may not overlap an input
+     * @return the cut of each model, and what was read for cuts and merge
+     * @throws IllegalArgumentException if counts differ, a type is not arithmetic, a number to keep is negative or the output
+     * overlaps an input
+     */
+    Selected merge(Tensor base, List<Trimmed> models, Ties ties, Rule rule, Tensor out);
 
     /**
      * {@return how many more elements of a range elect plus than minus} Elements whose sum is 0 or NaN elect neither.

@@ -4,8 +4,16 @@ import dev.fusor.device.CpuDevice;
 import dev.fusor.simd.Lanes;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.MagnitudeSelection;
+import dev.fusor.trim.MagnitudeSelection.Part;
+import dev.fusor.trim.MagnitudeSelection.Selected;
+import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelection.Wanted;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Election and merge on the CPU, in ranges where each model's band keeps the same keys throughout. */
@@ -21,17 +29,56 @@ final class DisjointMergeCpu implements DisjointMerge {
     @Override
     public void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out) {
         check(base, voters, out);
+        Step merge = merge(base, voters, first, rule, out, null, null);
+        device.run((out.elements() + TILE - 1) / TILE,
+                tile -> eachRange(voters, first, tile * TILE, Math.min((tile + 1) * TILE, out.elements()), merge));
+    }
+
+    @Override
+    public Selected merge(Tensor base, List<Trimmed> models, Ties ties, Rule rule, Tensor out) {
+        check(base, voters(models, Collections.nCopies(models.size(), MagnitudeCut.NONE)), out);
+        Stream.concat(Stream.of(base), models.stream().map(Trimmed::x)).forEach(input -> {
+            if (input.data().asOverlappingSlice(out.data()).isPresent()) {
+                throw new IllegalArgumentException(
+                        "inputs are read again after the output was written, so none may overlap it, got %s for an output %s"
+                                .formatted(input, out));
+            }
+        });
+        Part whole = new Part(base, List.copyOf(models.stream().map(Trimmed::x).toList()));
+        List<Wanted> wanted = IntStream.range(0, models.size()).mapToObj(m -> new Wanted(m, models.get(m).kept()))
+                .toList();
+        return MagnitudeSelection.on(device).select(List.of(whole), wanted, ties,
+                (part, from, count, cuts, larger, equal) -> {
+                    List<Voter> voters = voters(models, cuts);
+                    eachRange(voters, 0, from, from + count, merge(base, voters, 0, rule, out, larger, equal));
+                });
+    }
+
+    private static List<Voter> voters(List<Trimmed> models, List<MagnitudeCut> cuts) {
+        return IntStream.range(0, models.size())
+                .mapToObj(m -> new Voter(models.get(m).x(), models.get(m).weight(), cuts.get(m))).toList();
+    }
+
+    /** The merge of elements whose keys kept are the same throughout; counts keys if it is given where. */
+    private static Step merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out, int[] larger,
+            int[] equal) {
+        boolean counts = larger != null;
         boolean vectors = Specialised.available()
                 && everything(base, voters, out).allMatch(tensor -> Lanes.supports(tensor.dtype()));
-        DisjointMergeVectors byVectors = vectors ? new DisjointMergeVectors(base, voters, first, rule, out) : null;
+        DisjointMergeVectors byVectors = vectors
+                ? new DisjointMergeVectors(base, voters, first, rule, out, counts)
+                : null;
         DisjointMergePlain plainly = new DisjointMergePlain(base, voters, first, rule, out);
-        eachRange(voters, first, out.elements(), (from, count) -> {
+        return (from, count) -> {
             int whole = vectors ? count - count % Lanes.LENGTH : 0;
             if (whole > 0) {
-                byVectors.merge(from, whole);
+                byVectors.merge(from, whole, larger, equal);
             }
             plainly.merge(from + whole, count - whole);
-        });
+            if (counts) {
+                plainly.count(from + whole, count - whole, larger, equal);
+            }
+        };
     }
 
     @Override
@@ -42,7 +89,9 @@ final class DisjointMergeCpu implements DisjointMerge {
         check(base, voters, base);
         DisjointMergePlain plainly = new DisjointMergePlain(base, voters, first, new Rule(election, 1, false), base);
         LongAdder majority = new LongAdder();
-        eachRange(voters, first, base.elements(), (from, count) -> majority.add(plainly.majority(from, count)));
+        device.run((base.elements() + TILE - 1) / TILE,
+                tile -> eachRange(voters, first, tile * TILE, Math.min((tile + 1) * TILE, base.elements()),
+                        (from, count) -> majority.add(plainly.majority(from, count))));
         return majority.sum();
     }
 
@@ -64,15 +113,12 @@ final class DisjointMergeCpu implements DisjointMerge {
         void run(long from, int count);
     }
 
-    private void eachRange(List<Voter> voters, long first, long length, Step step) {
-        device.run((length + TILE - 1) / TILE, tile -> {
-            long to = Math.min((tile + 1) * TILE, length);
-            for (long from = tile * TILE; from < to;) {
-                long next = Math.min(to, nextChange(voters, first + from) - first);
-                step.run(from, (int) (next - from));
-                from = next;
-            }
-        });
+    private static void eachRange(List<Voter> voters, long first, long begin, long end, Step step) {
+        for (long from = begin; from < end;) {
+            long next = Math.min(end, nextChange(voters, first + from) - first);
+            step.run(from, (int) (next - from));
+            from = next;
+        }
     }
 
     private static Stream<Tensor> everything(Tensor base, List<Voter> voters, Tensor out) {

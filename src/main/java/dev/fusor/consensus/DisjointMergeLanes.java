@@ -36,6 +36,7 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
     private static final boolean ZERO_IS_MINUS = FORM.zero() == Zero.MINUS;
     private static final boolean NORMALIZE = FORM.normalize();
     private static final boolean DROP = FORM.drop();
+    private static final boolean KEYS = FORM.counts() && FORM.step().vote();
     private static final boolean VOTE = FORM.step().vote();
     private static final boolean SETTLE = FORM.step().settle();
     private static final boolean FIRST = FORM.step().first();
@@ -87,6 +88,18 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
         int width1 = group.width[1];
         int width2 = group.width[2];
         int width3 = group.width[3];
+        int tie0 = group.tie[0];
+        int tie1 = group.tie[1];
+        int tie2 = group.tie[2];
+        int tie3 = group.tie[3];
+        IntVector kept0 = IntVector.zero(Lanes.INT);
+        IntVector kept1 = IntVector.zero(Lanes.INT);
+        IntVector kept2 = IntVector.zero(Lanes.INT);
+        IntVector kept3 = IntVector.zero(Lanes.INT);
+        IntVector tied0 = IntVector.zero(Lanes.INT);
+        IntVector tied1 = IntVector.zero(Lanes.INT);
+        IntVector tied2 = IntVector.zero(Lanes.INT);
+        IntVector tied3 = IntVector.zero(Lanes.INT);
         for (long i = 0; i < count; i += Lanes.LENGTH) {
             long in = i * IN_BYTES;
             long at = i * Float.BYTES;
@@ -98,8 +111,13 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
             FloatVector mass = load(!VOTE || !FIRST, massData, at);
             if (VOTE) {
                 FloatVector delta = vote0.sub(b);
-                VectorMask<Float> kept = delta.reinterpretAsInts().and(Integer.MAX_VALUE).sub(least0)
-                        .compare(VectorOperators.ULT, width0).cast(Lanes.FLOAT);
+                IntVector key = delta.reinterpretAsInts().and(Integer.MAX_VALUE);
+                VectorMask<Integer> inBand = key.sub(least0).compare(VectorOperators.ULT, width0);
+                if (KEYS) {
+                    kept0 = kept0.add(1, inBand);
+                    tied0 = tied0.add(1, key.compare(VectorOperators.EQ, tie0));
+                }
+                VectorMask<Float> kept = inBand.cast(Lanes.FLOAT);
                 if (DROP) {
                     FloatVector factor = FloatVector.fromMemorySegment(Lanes.FLOAT, f0, at, ORDER);
                     kept = kept.and(factor.compare(VectorOperators.EQ, factor));
@@ -116,8 +134,13 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
             }
             if (VOTE && MODELS > 1) {
                 FloatVector delta = vote1.sub(b);
-                VectorMask<Float> kept = delta.reinterpretAsInts().and(Integer.MAX_VALUE).sub(least1)
-                        .compare(VectorOperators.ULT, width1).cast(Lanes.FLOAT);
+                IntVector key = delta.reinterpretAsInts().and(Integer.MAX_VALUE);
+                VectorMask<Integer> inBand = key.sub(least1).compare(VectorOperators.ULT, width1);
+                if (KEYS) {
+                    kept1 = kept1.add(1, inBand);
+                    tied1 = tied1.add(1, key.compare(VectorOperators.EQ, tie1));
+                }
+                VectorMask<Float> kept = inBand.cast(Lanes.FLOAT);
                 if (DROP) {
                     FloatVector factor = FloatVector.fromMemorySegment(Lanes.FLOAT, f1, at, ORDER);
                     kept = kept.and(factor.compare(VectorOperators.EQ, factor));
@@ -134,8 +157,13 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
             }
             if (VOTE && MODELS > 2) {
                 FloatVector delta = vote2.sub(b);
-                VectorMask<Float> kept = delta.reinterpretAsInts().and(Integer.MAX_VALUE).sub(least2)
-                        .compare(VectorOperators.ULT, width2).cast(Lanes.FLOAT);
+                IntVector key = delta.reinterpretAsInts().and(Integer.MAX_VALUE);
+                VectorMask<Integer> inBand = key.sub(least2).compare(VectorOperators.ULT, width2);
+                if (KEYS) {
+                    kept2 = kept2.add(1, inBand);
+                    tied2 = tied2.add(1, key.compare(VectorOperators.EQ, tie2));
+                }
+                VectorMask<Float> kept = inBand.cast(Lanes.FLOAT);
                 if (DROP) {
                     FloatVector factor = FloatVector.fromMemorySegment(Lanes.FLOAT, f2, at, ORDER);
                     kept = kept.and(factor.compare(VectorOperators.EQ, factor));
@@ -152,8 +180,13 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
             }
             if (VOTE && MODELS > 3) {
                 FloatVector delta = vote3.sub(b);
-                VectorMask<Float> kept = delta.reinterpretAsInts().and(Integer.MAX_VALUE).sub(least3)
-                        .compare(VectorOperators.ULT, width3).cast(Lanes.FLOAT);
+                IntVector key = delta.reinterpretAsInts().and(Integer.MAX_VALUE);
+                VectorMask<Integer> inBand = key.sub(least3).compare(VectorOperators.ULT, width3);
+                if (KEYS) {
+                    kept3 = kept3.add(1, inBand);
+                    tied3 = tied3.add(1, key.compare(VectorOperators.EQ, tie3));
+                }
+                VectorMask<Float> kept = inBand.cast(Lanes.FLOAT);
                 if (DROP) {
                     FloatVector factor = FloatVector.fromMemorySegment(Lanes.FLOAT, f3, at, ORDER);
                     kept = kept.and(factor.compare(VectorOperators.EQ, factor));
@@ -252,6 +285,16 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                     }
                 }
             }
+        }
+        if (KEYS) {
+            group.kept[0] += kept0.reduceLanes(VectorOperators.ADD);
+            group.tied[0] += tied0.reduceLanes(VectorOperators.ADD);
+            group.kept[1] += kept1.reduceLanes(VectorOperators.ADD);
+            group.tied[1] += tied1.reduceLanes(VectorOperators.ADD);
+            group.kept[2] += kept2.reduceLanes(VectorOperators.ADD);
+            group.tied[2] += tied2.reduceLanes(VectorOperators.ADD);
+            group.kept[3] += kept3.reduceLanes(VectorOperators.ADD);
+            group.tied[3] += tied3.reduceLanes(VectorOperators.ADD);
         }
     }
 

@@ -25,10 +25,11 @@ interface DisjointMergeLoop {
      * @param zero what a sum of 0 elects
      * @param normalize whether the weights of those who count are divided by
      * @param drop whether there are factors
+     * @param counts whether those who vote count their keys
      * @param step what is done with the models
      */
     record Form(DType input, DType output, int models, Election election, Aggregation aggregation, Zero zero,
-            boolean normalize, boolean drop, Step step) {}
+            boolean normalize, boolean drop, boolean counts, Step step) {}
 
     /**
      * What is done with the models of a group.
@@ -63,6 +64,11 @@ interface DisjointMergeLoop {
         final int[] least = new int[GROUP];
         /** How many keys from there on are kept, unsigned. */
         final int[] width = new int[GROUP];
+        /** A key, whose elements are counted. */
+        final int[] tie = new int[GROUP];
+        /** Counters of elements that the band keeps, and of elements of that key. */
+        final int[] kept = new int[GROUP];
+        final int[] tied = new int[GROUP];
         final MemorySegment[] factors = new MemorySegment[GROUP];
         final MemorySegment[] votes = new MemorySegment[GROUP];
     }

@@ -87,6 +87,23 @@ final class DisjointMergePlain {
         }
     }
 
+    /** Adds for each model how many keys are larger than its cut's, and how many equal it. */
+    void count(long from, int count, int[] larger, int[] equal) {
+        float[] delta = Scratch.mine().floats(VOTES);
+        for (int m = 0; m < voters.size(); m++) {
+            int cut = voters.get(m).band().atLeast().key();
+            for (int done = 0; done < count; done += ELEMENTS) {
+                int block = Math.min(ELEMENTS, count - done);
+                TaskVector.load(base, voters.get(m).x(), from + done, delta, block);
+                for (int i = 0; i < block; i++) {
+                    int key = MagnitudeCut.keyOf(delta[i]);
+                    larger[m] += key > cut ? 1 : 0;
+                    equal[m] += key == cut ? 1 : 0;
+                }
+            }
+        }
+    }
+
     /** How many more elements elect plus than minus; their keys kept must be the same throughout. */
     long majority(long from, int count) {
         float[] mass = Scratch.mine().floats(MASS);

@@ -50,12 +50,18 @@ final class DisjointMergeVectors {
     private final DType input;
     /** Likewise of the output. */
     private final DType output;
+    private final boolean counts;
     private final List<Stage> stages;
 
     /** A step with one of the groups of models. */
     private record Stage(int group, Step step, DisjointMergeLoop loop) {}
 
-    DisjointMergeVectors(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out) {
+    /**
+     * Prepares.
+     *
+     * @param counts whether {@link #merge} counts keys as well
+     */
+    DisjointMergeVectors(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out, boolean counts) {
         this.base = base;
         this.voters = voters;
         this.first = first;
@@ -65,6 +71,7 @@ final class DisjointMergeVectors {
         boolean alike = voters.stream().allMatch(voter -> voter.x().dtype() == base.dtype());
         this.input = alike && base.dtype() == DType.BF16 ? DType.BF16 : DType.F32;
         this.output = out.dtype() == DType.BF16 ? DType.BF16 : DType.F32;
+        this.counts = counts;
         this.stages = stages();
     }
 
@@ -87,15 +94,20 @@ final class DisjointMergeVectors {
         List<Voter> members = members(group);
         return new Stage(group, step, TEMPLATE.of(new DisjointMergeLoop.Form(input, output, members.size(),
                 rule.election(), rule.aggregation(), rule.zero(), rule.normalize(), step.vote() && drops(members),
-                step)));
+                counts, step)));
     }
 
     private List<Voter> members(int group) {
         return voters.subList(group * GROUP, Math.min(voters.size(), (group + 1) * GROUP));
     }
 
-    /** Merges elements of the output, on the calling thread; their keys kept must be the same throughout. */
-    void merge(long from, int count) {
+    /**
+     * Merges elements of the output, on the calling thread; their keys kept must be the same throughout.
+     *
+     * @param larger receives, if keys are counted, how many of each model are larger than its cut's; added to what is there
+     * @param equal receives how many equal it, likewise
+     */
+    void merge(long from, int count, int[] larger, int[] equal) {
         Scratch scratch = Scratch.mine();
         if (drops(voters)) {
             MemorySegment ones = scratch.buffer(ONES);
@@ -112,6 +124,13 @@ final class DisjointMergeVectors {
         int block = needsScratch() ? ELEMENTS : count;
         for (int done = 0; done < count; done += block) {
             mergeBlock(groups, sums, from + done, Math.min(block, count - done));
+        }
+        for (int m = 0; counts && m < voters.size(); m++) {
+            Group group = groups[m / GROUP];
+            int member = m % GROUP;
+            int tied = group.tied[member];
+            equal[m] += tied;
+            larger[m] += group.kept[member] - (group.least[member] == group.tie[member] ? tied : 0);
         }
     }
 
@@ -135,6 +154,7 @@ final class DisjointMergeVectors {
             group.weight[m] = (float) voter.weight();
             group.least[m] = voter.band().leastKey(first + from);
             group.width[m] = width(group.least[m], voter.band().limitKey(first + from));
+            group.tie[m] = voter.band().atLeast().key();
             group.factors[m] = scratch.buffer(voter.drop() == null ? ONES : FACTORS + m);
             group.votes[m] = scratch.buffer(VOTES + number * GROUP + m);
         }

@@ -3,6 +3,7 @@ package dev.fusor.trim;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.MagnitudeSelection.Ties;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -45,6 +46,8 @@ final class KeySearch {
     private long rank;
 
     private int likely = -1;
+    /** The likely number of the first tile of which no tie is kept. */
+    private int likelyTile;
     private int sureLow;
     private int sureHigh = -1;
     private int[] heavy = {};
@@ -103,7 +106,18 @@ final class KeySearch {
         sureHigh = sample.key(MagnitudeSample.SURE, MagnitudeSample.RUN);
         int key = sample.key(MagnitudeSample.LIKELY, 0);
         likely = key == sample.key(-MagnitudeSample.LIKELY, 0) ? key : -1;
+        likelyTile = likely < 0 ? 0 : (int) Math.rint(tiles * sample.tiesKept(likely));
         heavy = sample.heavy();
+    }
+
+    /** Whether the first pass counts one key alone, which by the sample is the k-th. */
+    boolean isLikely() {
+        return likely >= 0 && likely < MagnitudeCut.NAN_KEY;
+    }
+
+    /** What is likely to be kept of a tile, if {@link #isLikely}: all of its ties or none. */
+    MagnitudeCut likelyCut(int tile, Ties ties) {
+        return new MagnitudeCut(likely, ties == Ties.ALL_TIES || tile < likelyTile ? Long.MAX_VALUE : -1);
     }
 
     /** Plans a pass: every tile is then to be looked at once. */
@@ -127,6 +141,11 @@ final class KeySearch {
     /** Looks at a tile; tiles may be looked at by several threads at the same time. */
     void look(int tile, Tensor base, Tensor x) {
         pass.look(tile, base, x);
+    }
+
+    /** Takes what somebody else counted in a tile, in the place of {@link #look}: the pass counts one key. */
+    void counted(int tile, int larger, int equal) {
+        pass.counted(tile, larger, equal);
     }
 
     /** Draws the conclusions when every tile has been looked at. */
@@ -232,12 +251,12 @@ final class KeySearch {
             int[] room = equal == null ? ROOM.get() : null;
             long counts = KeyScan.scan(base, x, low, high, room);
             int count = KeyScan.inside(counts);
-            over.add(KeyScan.above(counts));
-            inside.add(count);
             if (equal != null) {
-                equal[tile] = count;
+                counted(tile, KeyScan.above(counts), count);
                 return;
             }
+            over.add(KeyScan.above(counts));
+            inside.add(count);
             KeySearch.count(room, count, low, shift, bins[(int) ((long) tile * bins.length / tiles)]);
             if (keys != null) {
                 int kept = kept(tile, room, count);
@@ -245,6 +264,12 @@ final class KeySearch {
                     keys[tile] = Arrays.copyOf(room, kept);
                 }
             }
+        }
+
+        void counted(int tile, int larger, int same) {
+            over.add(larger);
+            inside.add(same);
+            equal[tile] = same;
         }
 
         /** Counts the heavy keys and moves the others that are gathered to the front. */

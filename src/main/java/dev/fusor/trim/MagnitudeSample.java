@@ -85,6 +85,13 @@ final class MagnitudeSample {
         return rank > size ? 0 : around[(int) (around.length - (rank - above))];
     }
 
+    /** How many of the equals of a key are among the k largest, as the sample has it: a fraction of them. */
+    double tiesKept(int key) {
+        long larger = above + Arrays.stream(around).filter(other -> other > key).count();
+        long equal = Arrays.stream(around).filter(other -> other == key).count();
+        return Math.clamp((fraction * size - larger) / equal, 0, 1);
+    }
+
     private long rank(double deviations, int more) {
         double place = (fraction - deviations * Math.sqrt(fraction * (1 - fraction) / size)) * size;
         return (long) (deviations > 0 ? Math.floor(place) - more : Math.ceil(place) + 1 + more);

@@ -70,7 +70,8 @@ public sealed interface MagnitudeSelection permits MagnitudeSelectionCpu {
      * Cuts, and what it took to find them.
      *
      * @param cuts for each that was wanted, one for each part
-     * @param bytesRead bytes of tensors that were asked for, a tensor that is computed counted as those it is computed from
+     * @param bytesRead bytes of tensors that were asked for, a tensor that is computed counted as those it is computed from,
+     * and all tensors of a range for each use of it
      * @param passes how often every element of some model was looked at: 0 where nothing had to be looked for, at most 3
      */
     record Selected(List<List<MagnitudeCut>> cuts, long bytesRead, int passes) {}
@@ -89,7 +90,44 @@ public sealed interface MagnitudeSelection permits MagnitudeSelectionCpu {
      * @throws IllegalArgumentException if lengths differ in a part, parts have different numbers of models, a type is not
      * arithmetic, a model is not there or a k is negative
      */
-    Selected select(List<Part> parts, List<Wanted> wanted, Ties ties);
+    default Selected select(List<Part> parts, List<Wanted> wanted, Ties ties) {
+        return select(parts, wanted, ties, null);
+    }
+
+    /** What cuts are needed for. */
+    @FunctionalInterface
+    interface Use {
+        /**
+         * Uses cuts in a range, and counts the magnitudes of the task vectors there on the way. Called on several threads at the
+         * same time.
+         *
+         * @param part the number of the part
+         * @param from the range's first element in the part
+         * @param count how many elements
+         * @param cuts for each that is wanted, the part's
+         * @param larger receives for each that is wanted how many keys are larger than the cut's; null if nobody asks
+         * @param equal receives for each that is wanted how many keys equal the cut's; null if nobody asks
+         */
+        void run(int part, long from, int count, List<MagnitudeCut> cuts, int[] larger, int[] equal);
+    }
+
+    /**
+     * Selects as {@link #select(List, List, Ties)} and uses the cuts; where few magnitudes are different, as in task vectors of
+     * BF16 models, both in one pass.
+     *
+     * <p>If a sample leaves little doubt about the key of each cut, everything is used by the cuts that are likely, and what is
+     * counted meanwhile proves them; ranges in which a likely cut kept too many or too few are used again. Else everything is
+     * used when the cuts are known. Either way the last use of each element is by the cuts that are returned.
+     *
+     * @param parts tensors, in the order in which ties are kept; each of as many models
+     * @param wanted what is to be kept of which models; a model may be named twice
+     * @param ties what becomes of equals
+     * @param use changes no tensor of a part; null for none
+     * @return the cuts, and what was read for them and their use
+     * @throws IllegalArgumentException if lengths differ in a part, parts have different numbers of models, a type is not
+     * arithmetic, a model is not there or a k is negative
+     */
+    Selected select(List<Part> parts, List<Wanted> wanted, Ties ties, Use use);
 
     /**
      * {@return the cut that keeps the k largest magnitudes of one tensor}

@@ -36,7 +36,7 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
     }
 
     @Override
-    public Selected select(List<Part> parts, List<Wanted> wanted, Ties ties) {
+    public Selected select(List<Part> parts, List<Wanted> wanted, Ties ties, Use use) {
         check(parts, wanted);
         PartTiles tiles = new PartTiles(parts);
         long length = tiles.length();
@@ -49,15 +49,29 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
         }
         Search search = new Search(tiles, searches.stream().filter(one -> one != null)
                 .sorted(Comparator.comparingInt(KeySearch::model)).toList());
-        search.run(share);
+        if (tiles.length() > SMALL && !search.searches.isEmpty()) {
+            search.sample(share);
+        }
+        Speculation speculation = use == null ? null : new Speculation(device, tiles, wanted, searches, ties, use);
+        if (speculation != null) {
+            speculation.run();
+        }
+        search.run();
         List<List<MagnitudeCut>> cuts = new ArrayList<>();
         for (int w = 0; w < wanted.size(); w++) {
-            MagnitudeCut plain = wanted.get(w).k() == 0 ? MagnitudeCut.NONE : MagnitudeCut.ALL;
             cuts.add(searches.get(w) == null
-                    ? Collections.nCopies(parts.size(), plain)
+                    ? Collections.nCopies(parts.size(), simple(wanted.get(w)))
                     : search.cuts(searches.get(w), parts.size(), ties));
         }
+        if (speculation != null) {
+            speculation.settle(cuts);
+        }
         return new Selected(cuts, tiles.bytesRead(), search.passes());
+    }
+
+    /** The cut that keeps nothing or all. */
+    static MagnitudeCut simple(Wanted one) {
+        return one.k() == 0 ? MagnitudeCut.NONE : MagnitudeCut.ALL;
     }
 
     private static void check(List<Part> parts, List<Wanted> wanted) {
@@ -130,15 +144,14 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
             this.searches = searches;
         }
 
-        void run(long share) {
-            if (tiles.length() > SMALL && !searches.isEmpty()) {
-                sample(share);
-            }
-            List<KeySearch> open = searches;
-            while (!open.isEmpty()) {
+        void run() {
+            for (List<KeySearch> open = open(); !open.isEmpty(); open = open()) {
                 pass(open);
-                open = open.stream().filter(search -> search.found() == null).toList();
             }
+        }
+
+        private List<KeySearch> open() {
+            return searches.stream().filter(search -> search.found() == null).toList();
         }
 
         int passes() {

@@ -84,6 +84,13 @@ final class PartTiles {
         return read(parts.get(range.part).models().get(model), range);
     }
 
+    /** Counts what somebody else reads: all tensors of a range. */
+    void readElsewhere(Range range) {
+        Part part = parts.get(range.part);
+        bytesRead.add(part.base() == null ? 0 : part.base().bytesOf(range.count));
+        part.models().forEach(x -> bytesRead.add(x.bytesOf(range.count)));
+    }
+
     private Tensor read(TensorSource source, Range range) {
         bytesRead.add(source.bytesOf(range.count));
         return source.slice(range.from, range.count);

@@ -331,12 +331,10 @@ class DisjointMergeTest {
 
     /** What each model votes at element i. */
     private static float[] votes(Tensor base, List<Voter> voters, int i, long first, Election election) {
-        double b = Elements.get(base, i);
         float[] votes = new float[voters.size()];
         for (int m = 0; m < votes.length; m++) {
             Voter voter = voters.get(m);
-            double x = Elements.get(voter.x(), i);
-            float delta = base.dtype() == DType.F64 ? (float) (x - b) : (float) x - (float) b;
+            float delta = delta(base, voter.x(), i);
             float factor = factor(voter.drop(), first + i);
             if (voter.band().keeps(delta, first + i) && !Float.isNaN(factor)) {
                 float sparse = voter.drop() == null ? delta : factor * delta;
@@ -344,6 +342,12 @@ class DisjointMergeTest {
             }
         }
         return votes;
+    }
+
+    static float delta(Tensor base, Tensor x, int i) {
+        double model = Elements.get(x, i);
+        double b = Elements.get(base, i);
+        return base.dtype() == DType.F64 ? (float) (model - b) : (float) model - (float) b;
     }
 
     private static float mass(float[] votes, Election election) {
