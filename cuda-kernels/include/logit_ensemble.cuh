@@ -85,8 +85,11 @@ struct Statistics {
     __device__ float logSumExp() const { return isFinite(max) ? __fadd_rn(max, logSum) : max; }
 };
 
-// Who takes part in a row.
+// A row, and who takes part in it.
 struct Members {
+    long long row;
+    ChunkRecord* records;
+    Statistics* statistics;
     float shares[kMostModels];
     int numbers[kMostModels];
     int count;
@@ -237,13 +240,7 @@ struct Row {
     static constexpr int kRowCount = kRowsAtOnce<FORMAT>;
 
     const EnsembleJob& job;
-    const EnsembleModel* models;
     Members& members;
-    long long row;
-    int chunks;
-    int slots;  // of the models, and of what they are combined to
-    ChunkRecord* records;
-    Statistics* statistics;
     float2* values;  // this thread's of a chunk, row by row, 32 pairs apart; no other thread looks at them
 
     __device__ bool wants(Output output) const { return job.outputs[output] != 0; }
@@ -255,16 +252,35 @@ struct Row {
         return wants(LOG_PROBABILITIES_OUT) || wants(PROBABILITIES_OUT) || wants(ENTROPY) || wants(LOSS);
     }
 
-    __device__ int combined() const { return slots - 1; }
+    __device__ const EnsembleModel& model(int e) const { return reinterpret_cast<const EnsembleModel*>(job.models)[e]; }
 
-    __device__ ChunkRecord& record(int chunk, int slot) const { return records[chunk * slots + slot]; }
+    __device__ int chunks() const { return (job.classes + kChunk - 1) / kChunk; }
+
+    // The slot of what the models are combined to, behind theirs.
+    __device__ int combined() const { return job.modelCount; }
+
+    __device__ ChunkRecord& record(int chunk, int slot) const { return members.records[chunk * (job.modelCount + 1) + slot]; }
+
+    __device__ Statistics& statistics(int slot) const { return members.statistics[slot]; }
 
     __device__ int count(int chunk) const { return min(kChunk, job.classes - chunk * kChunk); }
 
-    __device__ uint64_t logits(int model, int c) const { return models[model].logits + (row * models[model].stride + c) * bytesOf(FORMAT); }
+    __device__ uint64_t logits(int e, int c) const { return model(e).logits + (members.row * model(e).stride + c) * bytesOf(FORMAT); }
 
-    // By one warp: the weights of the row, their sum in the order of the models, and who has a share of it.
-    __device__ void gather() const
+    // By one warp: names the row, and where what is known of it lies.
+    __device__ void turnTo(long long row, long long slot) const
+    {
+        if (lane() == 0) {
+            members.row = row;
+            members.records = reinterpret_cast<ChunkRecord*>(job.records) + slot * chunks() * (job.modelCount + 1);
+            members.statistics = reinterpret_cast<Statistics*>(job.statistics) + slot * (job.modelCount + 1);
+        }
+        __syncwarp();
+    }
+
+    // By one warp: the weights of the row, their sum in the order of the models, and who has a share of it; of these, the most confident alone
+    // where no other is combined.
+    __device__ void gather(Phase phase) const
     {
         double weights[kMostModels / 32];
         double sum = 0.0;
@@ -272,7 +288,7 @@ struct Row {
 #pragma unroll
         for (int part = 0; part < kMostModels / 32; part++) {
             const int e = part * 32 + lane();
-            weights[part] = e < job.modelCount ? __dmul_rn(models[e].weight, gate(e)) : 0.0;
+            weights[part] = e < job.modelCount ? __dmul_rn(model(e).weight, gate(e)) : 0.0;
             sound &= weights[part] >= 0.0;
 #pragma unroll 1
             for (int l = 0; l < min(32, job.modelCount - part * 32); l++) {
@@ -291,15 +307,35 @@ struct Row {
             }
             before += __popc(takers);
         }
+        __syncwarp();
         if (lane() == 0) {
             members.count = before;
             members.sound = sound;
+            if (job.mode == MOST_CONFIDENT && phase != MEASURE && before > 0) {
+                members.numbers[0] = mostConfident();
+                members.count = 1;
+            }
         }
     }
 
-    __device__ double gate(int model) const
+    __device__ int mostConfident() const
     {
-        const long long at = row * job.modelCount + model;
+        int best = members.numbers[0];
+#pragma unroll 1
+        for (int i = 1; i < members.count; i++) {
+            const int e = members.numbers[i];
+            const double sum = statistics(e).sum;
+            const double least = statistics(best).sum;
+            if (sum < least || (least != least && sum == sum)) {
+                best = e;
+            }
+        }
+        return best;
+    }
+
+    __device__ double gate(int e) const
+    {
+        const long long at = members.row * job.modelCount + e;
         const Format format = static_cast<Format>(job.gateFormat);
         return job.gates == 0            ? 1.0
                : format == Format::F32   ? widen<Format::F32>(codeAt<Format::F32>(job.gates, at))
@@ -380,15 +416,15 @@ struct Row {
     }
 
     // Makes x -infinity where a model lacks a class.
-    __device__ Maximum clearAbsent(int model, int chunk) const
+    __device__ Maximum clearAbsent(int e, int chunk) const
     {
         Maximum maximum;
 #pragma unroll 1
         for (int r = 0; r < kRows; r++) {
             const int c = classOf(chunk, r);
             float2 x = pair(r);
-            x.x = c < job.classes && has(model, c) ? x.x : -float_math::kInfinity;
-            x.y = c + 1 < job.classes && has(model, c + 1) ? x.y : -float_math::kInfinity;
+            x.x = c < job.classes && has(e, c) ? x.x : -float_math::kInfinity;
+            x.y = c + 1 < job.classes && has(e, c + 1) ? x.y : -float_math::kInfinity;
             maximum.take(x);
             pair(r) = x;
         }
@@ -420,8 +456,8 @@ struct Row {
 #pragma unroll 1
             for (int k = 0; k < kModels && i + k < modelCount; k++) {
                 const int e = measured(i + k);
-                Maximum maximum = vectors ? keep(words[0], models[e].inverse) : keepEach(e, chunk);
-                if (models[e].present != 0) {
+                Maximum maximum = vectors ? keep(words[0], model(e).inverse) : keepEach(e, chunk);
+                if (model(e).present != 0) {
                     maximum = clearAbsent(e, chunk);
                 }
                 const bool votes = job.mode == VOTE;
@@ -461,7 +497,7 @@ struct Row {
             loadEach<FORMAT, kRowCount>(words, rows + firstRow * kLanes * bytesOf(FORMAT), count(chunk) - firstRow * kLanes);
 #pragma unroll
             for (int r = 0; r < kRowCount; r++) {
-                const float2 x = xIn(words, r, models[e].inverse);
+                const float2 x = xIn(words, r, model(e).inverse);
                 maximum.take(x);
                 pair(firstRow + r) = x;
             }
@@ -477,11 +513,6 @@ struct Row {
     // How the value of a class starts.
     __device__ float start() const { return !members.sound ? float_math::kNaN : step() == Step::MAXIMUM ? -float_math::kInfinity : 0.0f; }
 
-    // The models that are combined.
-    __device__ int combinedCount() const { return job.mode == MOST_CONFIDENT ? min(members.count, 1) : members.count; }
-
-    __device__ int combinedModel(int i) const { return job.mode == MOST_CONFIDENT ? statistics[combined()].best : members.numbers[i]; }
-
     // What a step takes of the statistics of a model.
     struct Constants {
         float factor;
@@ -490,8 +521,8 @@ struct Row {
 
     __device__ Constants constants(int e) const
     {
-        return job.mode == PROBABILITIES                    ? Constants{statistics[e].scale, statistics[e].max}
-               : job.mode == LOG_PROBABILITIES && job.limited ? Constants{members.shares[e], statistics[e].logSumExp()}
+        return job.mode == PROBABILITIES                    ? Constants{statistics(e).scale, statistics(e).max}
+               : job.mode == LOG_PROBABILITIES && job.limited ? Constants{members.shares[e], statistics(e).logSumExp()}
                                                               : Constants{members.shares[e], 0.0f};
     }
 
@@ -524,7 +555,7 @@ struct Row {
         constexpr int kModels = kModelsAtOnce;
         const int firstClass = chunk * kChunk + firstRow * kLanes;
         const int classes = job.classes - firstClass;
-        const int count = combinedCount();
+        const int count = members.count;
 #pragma unroll 1
         for (int i = 0; i < count; i += kModels) {
             uint32_t words[kModels][kRowCount * kPairWords<FORMAT>];
@@ -532,14 +563,14 @@ struct Row {
             bool vectors = true;
 #pragma unroll
             for (int k = 0; k < kModels; k++) {
-                rows[k] = logits(combinedModel(min(i + k, count - 1)), firstClass);
+                rows[k] = logits(members.numbers[min(i + k, count - 1)], firstClass);
                 vectors &= isVector(rows[k], classes, kRowCount);
             }
             if (!vectors) {
 #pragma unroll 1
                 for (int k = 0; k < kModels && i + k < count; k++) {
-                    loadEach<FORMAT, kRowCount>(words[0], logits(combinedModel(i + k), firstClass), classes);
-                    takeModel(to, combinedModel(i + k), words[0]);
+                    loadEach<FORMAT, kRowCount>(words[0], logits(members.numbers[i + k], firstClass), classes);
+                    takeModel(to, members.numbers[i + k], words[0]);
                 }
                 continue;
             }
@@ -553,14 +584,14 @@ struct Row {
                 if (i + k >= count) {
                     break;
                 }
-                takeModel(to, combinedModel(i + k), words[k]);
+                takeModel(to, members.numbers[i + k], words[k]);
             }
         }
     }
 
     __device__ void takeModel(float2 (&to)[kRowCount], int e, const uint32_t (&words)[kRowCount * kPairWords<FORMAT>]) const
     {
-        const float inverse = models[e].inverse;
+        const float inverse = model(e).inverse;
         const Constants model = constants(e);
         const Step step = this->step();
         if (step == Step::PROBABILITY) {
@@ -623,10 +654,10 @@ struct Row {
         float value = start();
         float share = 0.0f;
 #pragma unroll 1
-        for (int i = 0; i < combinedCount(); i++) {
-            const int e = combinedModel(i);
+        for (int i = 0; i < members.count; i++) {
+            const int e = members.numbers[i];
             if (job.mode == VOTE) {
-                value = statistics[e].best == c ? __fadd_rn(value, members.shares[e]) : value;
+                value = statistics(e).best == c ? __fadd_rn(value, members.shares[e]) : value;
                 continue;
             }
             const float x = xOf(e, c);
@@ -643,28 +674,28 @@ struct Row {
         return !isMeanOfPresent() || !members.sound ? value : share == 0.0f ? -float_math::kInfinity : __fdiv_rn(value, share);
     }
 
-    __device__ bool has(int model, int c) const
+    __device__ bool has(int e, int c) const
     {
-        return models[model].present == 0 || reinterpret_cast<const uint8_t*>(models[model].present)[c] != 0;
+        return model(e).present == 0 || reinterpret_cast<const uint8_t*>(model(e).present)[c] != 0;
     }
 
-    __device__ float xOf(int model, int c) const
+    __device__ float xOf(int e, int c) const
     {
-        return has(model, c) ? __fmul_rn(widen<FORMAT>(codeAt<FORMAT>(logits(model, c), 0)), models[model].inverse) : -float_math::kInfinity;
+        return has(e, c) ? __fmul_rn(widen<FORMAT>(codeAt<FORMAT>(logits(e, c), 0)), model(e).inverse) : -float_math::kInfinity;
     }
 
     // Of a class, given its score or its probability.
     __device__ float logProbability(int c, float value) const
     {
         if (!isOfProbabilities()) {
-            return __fsub_rn(__fsub_rn(value, statistics[combined()].max), statistics[combined()].logSum);
+            return __fsub_rn(__fsub_rn(value, statistics(combined()).max), statistics(combined()).logSum);
         }
         return job.mode == PROBABILITIES && value < kTiny ? logOfTheTiny(c) : float_math::log(value);
     }
 
     __device__ float logTerm(int e, int c) const
     {
-        return __fsub_rn(__fadd_rn(float_math::log(members.shares[e]), __fsub_rn(xOf(e, c), statistics[e].max)), statistics[e].logSum);
+        return __fsub_rn(__fadd_rn(float_math::log(members.shares[e]), __fsub_rn(xOf(e, c), statistics(e).max)), statistics(e).logSum);
     }
 
     __device__ float logOfTheTiny(int c) const
@@ -703,9 +734,9 @@ struct Row {
 #pragma unroll 1
         for (int i = lane(); i < members.count; i += 32) {
             const int e = members.numbers[i];
-            const float largest = float_math::exp(bounded(__fsub_rn(record(chunk, e).max, statistics[e].max)));
-            bound = __fmaf_rn(statistics[e].scale, largest, bound);
-            floor = larger(floor, statistics[e].scale);
+            const float largest = float_math::exp(bounded(__fsub_rn(record(chunk, e).max, statistics(e).max)));
+            bound = __fmaf_rn(statistics(e).scale, largest, bound);
+            floor = larger(floor, statistics(e).scale);
         }
 #pragma unroll 1
         for (int step = 16; step > 0; step /= 2) {
@@ -742,7 +773,7 @@ struct Row {
         if (output != PROBABILITIES_OUT) {
             return logProbability(c, value);
         }
-        const Statistics& all = statistics[combined()];
+        const Statistics& all = statistics(combined());
         return __fmul_rn(all.scale, float_math::expOfDifference(bounded(__fsub_rn(value, all.max))));
     }
 
@@ -757,7 +788,7 @@ struct Row {
             }
             const Format format = static_cast<Format>(job.formats[o]);
             const int bytes = format == Format::F32 ? 4 : 2;
-            const uint64_t to = job.outputs[o] + row * job.classes * bytes;
+            const uint64_t to = job.outputs[o] + members.row * job.classes * bytes;
             const bool pairs = to % (2 * bytes) == 0;
 #pragma unroll 1
             for (int r = 0; r < kRows; r++) {
@@ -817,7 +848,7 @@ struct Row {
         all.max = -float_math::kInfinity;
         all.best = record(0, slot).best;
 #pragma unroll 1
-        for (int j = lane(); j < chunks; j += 32) {
+        for (int j = lane(); j < chunks(); j += 32) {
             const ChunkRecord& found = record(j, slot);
             if (isBetter(found.max, all.max)) {
                 all.max = found.max;
@@ -837,10 +868,10 @@ struct Row {
         all.sum = moment;
         if (isFinite(all.max)) {
             const auto difference = [&](int j) { return bounded(__fsub_rn(record(j, slot).max, all.max)); };
-            all.sum = sumPairs(chunks, [&](int j) {
+            all.sum = sumPairs(chunks(), [&](int j) {
                 return __dmul_rn(float_math::exp(difference(j)), record(j, slot).sum);
             });
-            moment = sumPairs(chunks, [&](int j) {
+            moment = sumPairs(chunks(), [&](int j) {
                 const double d = difference(j);
                 return __dmul_rn(float_math::exp(difference(j)), __dadd_rn(record(j, slot).moment, __dmul_rn(d, record(j, slot).sum)));
             });
@@ -859,66 +890,41 @@ struct Row {
             const int e = measured(i);
             const Statistics all = total(e, members.shares[e]);
             if (lane() == 0) {
-                statistics[e] = all;
-                storeNumber(LOG_SUM_EXP, row * job.modelCount + e, all.logSumExp());
+                statistics(e) = all;
+                storeNumber(LOG_SUM_EXP, members.row * job.modelCount + e, all.logSumExp());
             }
         }
-        if (job.mode == MOST_CONFIDENT) {
-            __syncthreads();
-            if (threadIdx.x == 0) {
-                statistics[combined()].best = mostConfident();
-            }
-        }
-    }
-
-    __device__ int mostConfident() const
-    {
-        int best = members.count == 0 ? 0 : members.numbers[0];
-#pragma unroll 1
-        for (int i = 1; i < members.count; i++) {
-            const int e = members.numbers[i];
-            const double sum = statistics[e].sum;
-            const double least = statistics[best].sum;
-            if (sum < least || (least != least && sum == sum)) {
-                best = e;
-            }
-        }
-        return best;
     }
 
     // Ends COMBINE of a row, by one warp.
     __device__ void finishCombine() const
     {
         Statistics all = total(combined(), 1.0f);
-        const int best = all.best;
         if (isOfProbabilities()) {
-            all.entropy = -__double2float_rn(sumPairs(chunks, [&](int j) { return static_cast<double>(record(j, combined()).sum); }));
+            all.entropy = -__double2float_rn(sumPairs(chunks(), [&](int j) { return static_cast<double>(record(j, combined()).sum); }));
         }
         if (lane() != 0) {
             return;
         }
-        if (job.mode == MOST_CONFIDENT) {
-            all.best = statistics[combined()].best;  // the model, which NORMALISE asks for
-        }
-        statistics[combined()] = all;
+        statistics(combined()) = all;
         if (wants(ARGMAX)) {
-            reinterpret_cast<int*>(job.outputs[ARGMAX])[row] = best;
+            reinterpret_cast<int*>(job.outputs[ARGMAX])[members.row] = all.best;
         }
-        storeNumber(ENTROPY, row, all.entropy);
+        storeNumber(ENTROPY, members.row, all.entropy);
         if (wants(DISAGREEMENT)) {
             float disagreement = all.entropy;
 #pragma unroll 1
             for (int i = 0; i < members.count; i++) {
                 const int e = members.numbers[i];
-                disagreement = __fmaf_rn(-members.shares[e], statistics[e].entropy, disagreement);
+                disagreement = __fmaf_rn(-members.shares[e], statistics(e).entropy, disagreement);
             }
-            storeNumber(DISAGREEMENT, row, disagreement);
+            storeNumber(DISAGREEMENT, members.row, disagreement);
         }
         if (wants(LOSS)) {
-            const long long label = job.wideLabels ? reinterpret_cast<const long long*>(job.labels)[row] : reinterpret_cast<const int*>(job.labels)[row];
+            const long long label = job.wideLabels ? reinterpret_cast<const long long*>(job.labels)[members.row] : reinterpret_cast<const int*>(job.labels)[members.row];
             const bool isClass = label >= 0 && label < job.classes;
             const int c = isClass ? static_cast<int>(label) : 0;
-            storeNumber(LOSS, row, isClass ? -logProbability(c, valueOf(c)) : float_math::kNaN);
+            storeNumber(LOSS, members.row, isClass ? -logProbability(c, valueOf(c)) : float_math::kNaN);
         }
     }
 };
@@ -934,29 +940,19 @@ __device__ inline void run(const EnsembleJob& given, long long firstRow, long lo
         reinterpret_cast<int*>(&job)[i] = reinterpret_cast<const int*>(&given)[i];
     }
     __syncthreads();
-    const int slots = job.modelCount + 1;
-    const int chunks = (job.classes + kChunk - 1) / kChunk;
     const int chunkOfPart = threadIdx.x / 32;
+    const Row<FORMAT> row = {job, members, values + chunkOfPart * (kChunk / 2) + lane()};
     for (long long task = blockIdx.x; task < rows * job.parts; task += gridDim.x) {
         const long long slot = task / job.parts;
         const int chunk = static_cast<int>(task % job.parts) * (blockDim.x / 32) + chunkOfPart;
-        const Row<FORMAT> row = {
-            job,
-            reinterpret_cast<const EnsembleModel*>(job.models),
-            members,
-            firstRow + slot,
-            chunks,
-            slots,
-            reinterpret_cast<ChunkRecord*>(job.records) + slot * chunks * slots,
-            reinterpret_cast<Statistics*>(job.statistics) + slot * slots,
-            values + chunkOfPart * (kChunk / 2) + lane()};
         if (chunkOfPart == 0) {
-            row.gather();
+            row.turnTo(firstRow + slot, slot);
+            row.gather(phase);
         }
         __syncthreads();
-        if (chunk < chunks && phase == MEASURE) {
+        if (chunk < row.chunks() && phase == MEASURE) {
             row.measure(chunk);
-        } else if (chunk < chunks) {
+        } else if (chunk < row.chunks()) {
             row.sweep(phase, chunk);
         }
         __syncthreads();
@@ -972,12 +968,15 @@ __device__ inline void run(const EnsembleJob& given, long long firstRow, long lo
             }
         }
         __syncthreads();
-        if (last && phase == MEASURE) {
-            row.finishMeasure();
-        } else if (last && chunkOfPart == 0) {
+        if (phase == COMBINE && last && chunkOfPart == 0) {
             row.finishCombine();
         }
-        __syncthreads();
+        if (phase == MEASURE) {
+            if (last) {
+                row.finishMeasure();
+            }
+            __syncthreads();  // other warps read the members to here
+        }
     }
 }
 
