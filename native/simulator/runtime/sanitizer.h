@@ -30,6 +30,13 @@ void __asan_unpoison_memory_region(const volatile void* address, std::size_t siz
 
 namespace fusor::sim::sanitizer {
 
+// Whether races are looked for.
+#if defined(FUSOR_SIM_TSAN)
+constexpr bool kThreads = true;
+#else
+constexpr bool kThreads = false;
+#endif
+
 // Happens-before: everything before a release of an object comes before everything after a later acquire of it.
 inline void acquire([[maybe_unused]] const void* object) {
 #if defined(FUSOR_SIM_TSAN)

@@ -134,10 +134,10 @@ final class Replay {
                 long state = cuda.allocate(STATE_BYTES);
                 cuda.zero(state, STATE_BYTES);
                 long best = cuda.allocate(4 * 3);
-                // The best class of the most confident model, or of the mean of the logits.
+                // The best class of the mean of the logits.
                 long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, best, 0, 0, 0, 0,
                         state,
-                        state + 1024, state + 2048, 0, 0, 2L << 32, classes | (kernel.equals("measure") ? 4L << 32 : 0),
+                        state + 1024, state + 2048, 0, 0, 2L << 32, classes,
                         2L << 32, 0));
                 if (kernel.equals("measure")) {
                     cuda.run(cuda.function(module, kernel), 2, 32 * warps, 4096 * warps, job, 0L, 3L);
