@@ -1,0 +1,100 @@
+// What the values of a chunk add up to, and what its chunks make of a row.
+#pragma once
+#include "ensemble/row.cuh"
+
+namespace ensemble {
+
+// What a chunk adds up to whose values are there.
+template <Format FORMAT>
+__device__ inline ChunkRecord Row<FORMAT>::recordOf(int chunk, Maximum maximum, bool summed, bool ranked) const
+{
+    ChunkRecord record = {maximum.ofWarp(), 0.0f, 0.0f, 0};
+    if (ranked) {
+        record.best = firstOf(chunk, record.max);
+    }
+    if (summed && isFinite(record.max)) {
+        float2 sums = {};
+        float2 moments = {};
+#pragma unroll 4
+        for (int r = 0; r < kRows; r++) {
+            const float2 x = pair(r);
+            addExponential(__fsub_rn(x.x, record.max), sums.x, moments.x);
+            addExponential(__fsub_rn(x.y, record.max), sums.y, moments.y);
+        }
+        record.sum = foldLanes(sums);
+        record.moment = foldLanes(moments);
+    }
+    return record;
+}
+
+template <Format FORMAT>
+__device__ inline void Row<FORMAT>::addExponential(float difference, float& sum, float& moment)
+{
+    const float d = bounded(difference);
+    const float q = float_math::expOfDifference(d);
+    sum = __fadd_rn(sum, q);
+    moment = __fmaf_rn(q, d, moment);
+}
+
+// The first class of a chunk that has the maximum.
+template <Format FORMAT>
+__device__ inline int Row<FORMAT>::firstOf(int chunk, float max) const
+{
+    const auto isMax = [=](float x) { return x == max || (isNaN(x) && isNaN(max)); };
+    int first = job.classes;
+#pragma unroll 4
+    for (int r = kRows - 1; r >= 0; r--) {
+        const float2 x = pair(r);
+        const int c = classOf(chunk, r);
+        first = isMax(x.x) ? c : isMax(x.y) ? c + 1 : first;
+    }
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) {
+        first = min(first, __shfl_xor_sync(kWarp, first, step));
+    }
+    return first;
+}
+
+// What the chunks of a model, or of the scores, add up to; by one warp.
+template <Format FORMAT>
+__device__ inline Statistics Row<FORMAT>::total(int slot, float share) const
+{
+    Statistics all = {};
+    all.max = -float_math::kInfinity;
+    all.best = record(0, slot).best;
+#pragma unroll 1
+    for (int j = lane(); j < chunks(); j += 32) {
+        const ChunkRecord& found = record(j, slot);
+        if (isBetter(found.max, all.max)) {
+            all.max = found.max;
+            all.best = found.best;
+        }
+    }
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) {
+        const float max = __shfl_xor_sync(kWarp, all.max, step);
+        const int best = __shfl_xor_sync(kWarp, all.best, step);
+        if (isBetter(max, all.max) || (!isBetter(all.max, max) && best < all.best)) {
+            all.max = max;
+            all.best = best;
+        }
+    }
+    double moment = __longlong_as_double(0x7FF8000000000000LL);
+    all.sum = moment;
+    if (isFinite(all.max)) {
+        const auto difference = [&](int j) { return bounded(__fsub_rn(record(j, slot).max, all.max)); };
+        all.sum = sumPairs(chunks(), [&](int j) {
+            return __dmul_rn(float_math::exp(difference(j)), record(j, slot).sum);
+        });
+        moment = sumPairs(chunks(), [&](int j) {
+            const double d = difference(j);
+            return __dmul_rn(float_math::exp(difference(j)), __dadd_rn(record(j, slot).moment, __dmul_rn(d, record(j, slot).sum)));
+        });
+    }
+    all.logSum = float_math::log(__double2float_rn(all.sum));
+    all.scale = __double2float_rn(__ddiv_rn(share, all.sum));
+    all.entropy = __fsub_rn(all.logSum, __double2float_rn(__ddiv_rn(moment, all.sum)));
+    return all;
+}
+
+}  // namespace ensemble

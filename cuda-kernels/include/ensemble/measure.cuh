@@ -1,0 +1,126 @@
+// MEASURE: the sums of exponentials of single models.
+#pragma once
+#include "ensemble/row.cuh"
+
+namespace ensemble {
+
+// A thread's pair in a row.
+template <Format FORMAT>
+template <int WORDS>
+__device__ inline float2 Row<FORMAT>::xIn(const uint32_t (&words)[WORDS], int r, float inverse)
+{
+    const float first = widen<FORMAT>(codeIn<FORMAT>(words, 2 * r));
+    const float second = widen<FORMAT>(codeIn<FORMAT>(words, 2 * r + 1));
+    return {__fmul_rn(first, inverse), __fmul_rn(second, inverse)};
+}
+
+// Makes x -infinity where a model lacks a class.
+template <Format FORMAT>
+__device__ inline Maximum Row<FORMAT>::clearAbsent(int e, int chunk) const
+{
+    Maximum maximum;
+#pragma unroll 1
+    for (int r = 0; r < kRows; r++) {
+        const int c = classOf(chunk, r);
+        float2 x = pair(r);
+        x.x = c < job.classes && has(e, c) ? x.x : -float_math::kInfinity;
+        x.y = c + 1 < job.classes && has(e, c + 1) ? x.y : -float_math::kInfinity;
+        maximum.take(x);
+        pair(r) = x;
+    }
+    return maximum;
+}
+
+template <Format FORMAT>
+__device__ inline void Row<FORMAT>::measure(int chunk) const
+{
+    constexpr int kModels = 32 / (kRows * kPairWords<FORMAT>);  // whose words take 32 registers
+    const int modelCount = measuredCount();
+#pragma unroll 1
+    for (int i = 0; i < modelCount; i += kModels) {
+        uint32_t words[kModels][kRows * kPairWords<FORMAT>];
+        uint64_t rows[kModels];
+        bool vectors = true;
+#pragma unroll
+        for (int k = 0; k < kModels; k++) {
+            rows[k] = logits(measured(min(i + k, modelCount - 1)), chunk * kChunk);
+            vectors &= isVector(rows[k], count(chunk), kRows);
+        }
+        if (vectors) {
+#pragma unroll
+            for (int k = 0; k < kModels; k++) {
+                loadPairs<FORMAT, kRows>(words[k], i + k < modelCount, rows[k]);
+            }
+            afterLoads(words);
+        }
+        // One copy of what is done with a model: the words of the next move to the place of the first.
+#pragma unroll 1
+        for (int k = 0; k < kModels && i + k < modelCount; k++) {
+            const int e = measured(i + k);
+            Maximum maximum = vectors ? keep(words[0], model(e).inverse) : keepEach(e, chunk);
+            if (model(e).present != 0) {
+                maximum = clearAbsent(e, chunk);
+            }
+            const bool votes = job.mode == VOTE;
+            const ChunkRecord found = recordOf(chunk, maximum, !votes || wants(LOG_SUM_EXP), votes);
+            if (lane() == 0) {
+                record(chunk, e) = found;
+            }
+#pragma unroll
+            for (int w = 0; w < kRows * kPairWords<FORMAT>; w++) {
+                words[0][w] = words[kModels - 1][w];
+            }
+        }
+    }
+}
+
+// Keeps x of a chunk that was loaded.
+template <Format FORMAT>
+__device__ inline Maximum Row<FORMAT>::keep(const uint32_t (&words)[kRows * kPairWords<FORMAT>], float inverse) const
+{
+    Maximum maximum;
+#pragma unroll
+    for (int r = 0; r < kRows; r++) {
+        const float2 x = xIn(words, r, inverse);
+        maximum.take(x);
+        pair(r) = x;
+    }
+    return maximum;
+}
+
+// Loads and keeps x of a chunk, some rows after the other.
+template <Format FORMAT>
+__device__ inline Maximum Row<FORMAT>::keepEach(int e, int chunk) const
+{
+    const uint64_t rows = logits(e, chunk * kChunk);
+    Maximum maximum;
+#pragma unroll 1
+    for (int firstRow = 0; firstRow < kRows; firstRow += kRowCount) {
+        uint32_t words[kRowCount * kPairWords<FORMAT>];
+        loadEach<FORMAT, kRowCount>(words, rows + firstRow * kLanes * bytesOf(FORMAT), count(chunk) - firstRow * kLanes);
+#pragma unroll
+        for (int r = 0; r < kRowCount; r++) {
+            const float2 x = xIn(words, r, model(e).inverse);
+            maximum.take(x);
+            pair(firstRow + r) = x;
+        }
+    }
+    return maximum;
+}
+
+// Ends MEASURE of a row, by a block.
+template <Format FORMAT>
+__device__ inline void Row<FORMAT>::finishMeasure() const
+{
+#pragma unroll 1
+    for (int i = threadIdx.x / 32; i < measuredCount(); i += blockDim.x / 32) {
+        const int e = measured(i);
+        const Statistics all = total(e, members.shares[e]);
+        if (lane() == 0) {
+            statistics(e) = all;
+            storeNumber(LOG_SUM_EXP, members.row * job.modelCount + e, all.logSumExp());
+        }
+    }
+}
+
+}  // namespace ensemble

@@ -1,0 +1,130 @@
+// A row, and what is asked of it; how it is answered stands in the files beside.
+#pragma once
+#include "ensemble/job.cuh"
+#include "ensemble/loads.cuh"
+#include "ensemble/sums.cuh"
+
+namespace ensemble {
+
+// What a model does to the value of a class.
+enum class Step { MEAN, PROBABILITY, MAXIMUM };
+
+// One row, as one warp or all warps of a block see it.
+template <Format FORMAT>
+struct Row {
+    static constexpr int kRowCount = kRowsAtOnce<FORMAT>;
+
+    const EnsembleJob& job;
+    Members& members;
+    float2* values;  // this thread's of a chunk, row by row, 32 pairs apart; no other thread looks at them
+
+    __device__ bool wants(Output output) const { return job.outputs[output] != 0; }
+
+    __device__ bool isOfProbabilities() const { return job.mode == PROBABILITIES || job.mode == VOTE; }
+
+    __device__ bool isNormalised() const
+    {
+        return wants(LOG_PROBABILITIES_OUT) || wants(PROBABILITIES_OUT) || wants(ENTROPY) || wants(LOSS);
+    }
+
+    __device__ const EnsembleModel& model(int e) const { return reinterpret_cast<const EnsembleModel*>(job.models)[e]; }
+
+    __device__ int chunks() const { return (job.classes + kChunk - 1) / kChunk; }
+
+    // The slot of what the models are combined to, behind theirs.
+    __device__ int combined() const { return job.modelCount; }
+
+    __device__ ChunkRecord& record(int chunk, int slot) const { return members.records[chunk * (job.modelCount + 1) + slot]; }
+
+    __device__ Statistics& statistics(int slot) const { return members.statistics[slot]; }
+
+    __device__ int count(int chunk) const { return min(kChunk, job.classes - chunk * kChunk); }
+
+    __device__ uint64_t logits(int e, int c) const { return model(e).logits + (members.row * model(e).stride + c) * bytesOf(FORMAT); }
+
+    __device__ float2& pair(int r) const { return values[r * 32]; }
+
+    // The first class of a thread's pair in a row of a chunk.
+    __device__ static int classOf(int chunk, int r) { return chunk * kChunk + r * kLanes + lane() * 2; }
+
+    // Whether rows of a chunk can be loaded in pairs.
+    __device__ static bool isVector(uint64_t rows, int count, int rowCount)
+    {
+        return rows % (2 * bytesOf(FORMAT)) == 0 && count >= rowCount * kLanes;
+    }
+
+    __device__ bool has(int e, int c) const
+    {
+        return model(e).present == 0 || reinterpret_cast<const uint8_t*>(model(e).present)[c] != 0;
+    }
+
+    __device__ float xOf(int e, int c) const
+    {
+        return has(e, c) ? __fmul_rn(widen<FORMAT>(codeAt<FORMAT>(logits(e, c), 0)), model(e).inverse) : -float_math::kInfinity;
+    }
+
+    __device__ int measuredCount() const { return wants(LOG_SUM_EXP) ? job.modelCount : members.count; }
+
+    __device__ int measured(int i) const { return wants(LOG_SUM_EXP) ? i : members.numbers[i]; }
+
+    // How the value of a class starts.
+    __device__ float start() const { return !members.sound ? float_math::kNaN : step() == Step::MAXIMUM ? -float_math::kInfinity : 0.0f; }
+
+    // What a step takes of the statistics of a model.
+    struct Constants {
+        float factor;
+        float shift;
+    };
+
+    // Whether scores are means over the models that have a class.
+    __device__ bool isMeanOfPresent() const { return job.limited && (job.mode == LOGITS || job.mode == LOG_PROBABILITIES); }
+
+    // members.cuh
+    __device__ void turnTo(long long row, long long slot) const;
+    __device__ void gather(Phase phase) const;
+    __device__ int mostConfident() const;
+    __device__ double gate(int e) const;
+
+    // chunk_sums.cuh
+    __device__ ChunkRecord recordOf(int chunk, Maximum maximum, bool summed, bool ranked) const;
+    __device__ static void addExponential(float difference, float& sum, float& moment);
+    __device__ int firstOf(int chunk, float max) const;
+    __device__ Statistics total(int slot, float share) const;
+
+    // measure.cuh
+    template <int WORDS>
+    __device__ static float2 xIn(const uint32_t (&words)[WORDS], int r, float inverse);
+    __device__ Maximum clearAbsent(int e, int chunk) const;
+    __device__ void measure(int chunk) const;
+    __device__ Maximum keep(const uint32_t (&words)[kRows * kPairWords<FORMAT>], float inverse) const;
+    __device__ Maximum keepEach(int e, int chunk) const;
+    __device__ void finishMeasure() const;
+
+    // combine.cuh
+    __device__ Step step() const;
+    __device__ Constants constants(int e) const;
+    template <Step STEP>
+    __device__ static float take(float value, float x, Constants model);
+    template <Step STEP>
+    __device__ void takeRows(float2 (&to)[kRowCount], const uint32_t (&words)[kRowCount * kPairWords<FORMAT>], float inverse, Constants model) const;
+    __device__ void combineRows(float2 (&to)[kRowCount], int chunk, int firstRow) const;
+    __device__ void takeModel(float2 (&to)[kRowCount], int e, const uint32_t (&words)[kRowCount * kPairWords<FORMAT>]) const;
+    __device__ Maximum combineValues(int chunk) const;
+    __device__ Maximum combineOneByOne(int chunk) const;
+    __device__ float valueOf(int c) const;
+
+    // results.cuh
+    __device__ float logProbability(int c, float value) const;
+    __device__ float logTerm(int e, int c) const;
+    __device__ float logOfTheTiny(int c) const;
+    __device__ void storeNumber(Output output, long long at, float value) const;
+    __device__ bool isPassedOver(int chunk) const;
+    __device__ void combine(int chunk, Maximum maximum) const;
+    __device__ float resultOf(Output output, int c, float value) const;
+    __device__ void storeResults(Phase phase, int chunk) const;
+    __device__ static void storeCode(uint64_t at, uint32_t code, int bytes);
+    __device__ void sweep(Phase phase, int chunk) const;
+    __device__ void finishCombine() const;
+};
+
+}  // namespace ensemble
