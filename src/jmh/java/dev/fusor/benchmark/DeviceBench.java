@@ -17,6 +17,9 @@ import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitEnsemble.Model;
 import dev.fusor.ensemble.LogitEnsemble.Output;
 import dev.fusor.ensemble.LogitEnsembleCuda;
+import dev.fusor.linalg.UnitSimilarityCuda;
+import dev.fusor.linalg.UnitSimilarityCuda.Pair;
+import dev.fusor.linalg.Units;
 import dev.fusor.reduce.ReductionCuda;
 import dev.fusor.reduce.ReductionCuda.Kind;
 import dev.fusor.simulator.NativeBuild;
@@ -121,6 +124,7 @@ public final class DeviceBench {
             ensemble(type, Mode.PROBABILITIES, Output.ARGMAX);
             ensemble(type, Mode.PROBABILITIES, Output.ENTROPY, Output.DISAGREEMENT);
             ensemble(type, Mode.PROBABILITIES, Output.LOG_PROBABILITIES);
+            similarities(type, (int) Math.min(4096, Math.sqrt(elements)));
         }
     }
 
@@ -236,6 +240,27 @@ public final class DeviceBench {
             try (LogitEnsembleCuda ensemble = LogitEnsembleCuda.prepare(stream, mode, batch, outputs)) {
                 report("ensemble of 4 %s, %s %s".formatted(type, mode, outputs.keySet()).toLowerCase(Locale.ROOT),
                         4 * type.byteSize(rows * classes) + written, ensemble::run);
+            }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** As many units as columns; what counts is the rate of operations beside the peak of fused multiply-adds in float32. */
+    private void similarities(DType type, int units) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            List<Tensor> tensors = new ArrayList<>();
+            for (DType each : new DType[]{type, type, DType.F32}) {
+                Tensor flat = allocate(memories, each);
+                tensors.add(Tensor.of(flat.slice(0, (long) units * units).data(), each, Shape.of(units, units)));
+            }
+            Pair pair = new Pair(Units.along(tensors.get(0), 0), Units.along(tensors.get(1), 0));
+            long bytes = 2L * units * units * (type.byteSize(1) + Float.BYTES);
+            try (UnitSimilarityCuda similarity = UnitSimilarityCuda.prepare(stream, List.of(pair), tensors.get(2))) {
+                double rate = report("similarities of %d units, %s".formatted(units, type), bytes, similarity::run);
+                double operations = 2.0 * units * units * units * rate / bytes;
+                System.out.println(String.format(Locale.ROOT, "%-40s %10.1f GFLOP/s", "", operations));
             }
         } finally {
             memories.forEach(CudaMemory::close);

@@ -82,6 +82,16 @@ public final class PermutedView {
         return orders[axis] == null;
     }
 
+    /** {@return the entries of an axis in their order, or null where it is read as it lies} Not a copy. */
+    int[] order(int axis) {
+        return orders[axis];
+    }
+
+    /** {@return how far neighbouring entries of an axis are apart, in elements} */
+    long stride(int axis) {
+        return strides[axis];
+    }
+
     /** {@return what an entry of an axis adds to the flat index} */
     long offset(int axis, long entry) {
         return strides[axis] * (orders[axis] == null ? entry : orders[axis][(int) entry]);

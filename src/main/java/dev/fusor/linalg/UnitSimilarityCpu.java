@@ -41,6 +41,7 @@ final class UnitSimilarityCpu implements UnitSimilarity {
     @Override
     public void accumulate(Units a, Units b, Tensor similarities) {
         check(a, b, similarities);
+        checkReach(a, b, similarities);
         long columns = a.columns();
         if (columns == 0 || similarities.elements() == 0) {
             return;
@@ -55,7 +56,8 @@ final class UnitSimilarityCpu implements UnitSimilarity {
         }
     }
 
-    private void check(Units a, Units b, Tensor similarities) {
+    /** Checks what does not depend on where memory is. */
+    static void check(Units a, Units b, Tensor similarities) {
         if (a.columns() != b.columns()) {
             throw new IllegalArgumentException(
                     "units are alike in as many columns, got %d of %s and %d of %s".formatted(
@@ -69,10 +71,16 @@ final class UnitSimilarityCpu implements UnitSimilarity {
             throw new IllegalArgumentException("similarities are of up to %d units, got %d and %d".formatted(MOST_UNITS,
                     a.count(), b.count()));
         }
-        for (Tensor tensor : new Tensor[]{a.source().tensor(), b.source().tensor(), similarities}) {
-            if (!tensor.dtype().isArithmetic()) {
-                throw new IllegalArgumentException("similarities take units of an arithmetic type, got " + tensor);
+        for (Units units : new Units[]{a, b}) {
+            if (!units.source().tensor().dtype().isArithmetic()) {
+                throw new IllegalArgumentException(
+                        "similarities take units of an arithmetic type, got " + units.source().tensor());
             }
+        }
+    }
+
+    private void checkReach(Units a, Units b, Tensor similarities) {
+        for (Tensor tensor : new Tensor[]{a.source().tensor(), b.source().tensor(), similarities}) {
             if (!device.reaches(tensor.data())) {
                 throw new IllegalArgumentException(
                         "similarities on %d threads take memory that all of them may use, got %s in an arena of one thread: wanted a shared or automatic one"

@@ -105,7 +105,8 @@ public record Units(PermutedView source, int axis, long start, int count, long b
         }
     }
 
-    private long extent(int other) {
+    /** {@return the entries of an axis that a unit has} */
+    long extent(int other) {
         return other == axis ? block : source.tensor().shape().extent(other);
     }
 }

@@ -166,7 +166,7 @@ class UnitSimilarityTest {
     }
 
     /** Element by element. */
-    private static int[] define(Units a, Units b, Tensor sums) {
+    static int[] define(Units a, Units b, Tensor sums) {
         float[][] x = matrix(a);
         float[][] y = matrix(b);
         int[] bits = new int[a.count() * b.count()];
@@ -220,7 +220,7 @@ class UnitSimilarityTest {
     }
 
     /** Element [i, j, ..] is element [orders[0][i], orders[1][j], ..] of a tensor. */
-    private static Tensor permuted(Tensor tensor, int[][] orders) {
+    static Tensor permuted(Tensor tensor, int[][] orders) {
         Tensor out = shaped(Tensors.zeros(tensor.dtype(), tensor.elements()), tensor.shape().toArray());
         for (long element = 0; element < tensor.elements(); element++) {
             long[] at = coordinates(tensor.shape(), element);
@@ -234,11 +234,11 @@ class UnitSimilarityTest {
         return out;
     }
 
-    private static Units units(Tensor flat, int axis, long rows, long columns) {
+    static Units units(Tensor flat, int axis, long rows, long columns) {
         return Units.along(shaped(flat, rows, columns), axis);
     }
 
-    private static Tensor shaped(Tensor flat, long... extents) {
+    static Tensor shaped(Tensor flat, long... extents) {
         return Tensor.of(flat.data(), flat.dtype(), Shape.of(extents));
     }
 
@@ -252,13 +252,13 @@ class UnitSimilarityTest {
         return copy;
     }
 
-    private static int[] shuffled(int length) {
+    static int[] shuffled(int length) {
         List<Integer> order = new ArrayList<>(IntStream.range(0, length).boxed().toList());
         Collections.shuffle(order, new Random(SEED + length));
         return order.stream().mapToInt(Integer::intValue).toArray();
     }
 
-    private static int[] bits(Tensor tensor) {
+    static int[] bits(Tensor tensor) {
         int[] bits = new int[(int) tensor.elements()];
         Arrays.setAll(bits, i -> Float.floatToRawIntBits(
                 tensor.data().get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4L * i)));

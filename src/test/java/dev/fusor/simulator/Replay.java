@@ -53,6 +53,7 @@ final class Replay {
             case "products" -> Cuda.shipped("reduce/reduction_bf16", kernel);
             case "fold_f64" -> Cuda.shipped("reduce/fold", kernel);
             case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
+            case "pack_units", "multiply_units" -> Cuda.shipped("linalg/unit_similarity", kernel);
             case "measure", "combine" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
             default -> Cuda.ptx(kernel, architecture);
         };
@@ -64,6 +65,7 @@ final class Replay {
             case "products" -> "cuda-kernels/reduce/reduction_bf16.cu:";
             case "fold_f64" -> "cuda-kernels/reduce/fold.cu:";
             case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
+            case "pack_units", "multiply_units" -> "cuda-kernels/linalg/unit_similarity.cu:";
             case "measure", "combine" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
             default -> "native/simulator/kernels/" + kernel + ".cu:";
         };
@@ -124,6 +126,22 @@ final class Replay {
                 } else {
                     cuda.run(cuda.function(module, kernel), 1, 256, 0, zeros, 0L, count, 0, 0, 2048, bins);
                 }
+            }
+            case "pack_units" -> {
+                // A chunk of 16 columns of 40 rows, and of 40 columns, in eight groups on one block.
+                long chunk = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 16));
+                long operands = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 16, 0, 2, in, 1, 2, 2));
+                long axes = cuda
+                        .copyOf(cuda.arena().allocateFrom(JAVA_LONG, 1, 16, 0, 16, 1, 0, 16, 40, 0, 1, 1, 0));
+                cuda.run(cuda.function(module, kernel), 1, 256, 0, chunk, 1, operands, axes, 40, 40,
+                        cuda.allocate(4 * 128 * 256), cuda.allocate(4 * 128 * 256));
+            }
+            case "multiply_units" -> {
+                // Two steps of 8 columns.
+                long chunk = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 16));
+                long sums = cuda.allocate(4 * 40 * 40);
+                cuda.zero(sums, 4 * 40 * 40);
+                cuda.run(cuda.function(module, kernel), 1, 256, 0, chunk, 0, in, in, 40, 40, sums, 0L);
             }
             case "measure", "combine" -> {
                 // Three rows of two parts of two chunks for two blocks: blocks take turns, and end rows that others began.
