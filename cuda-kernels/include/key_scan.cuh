@@ -1,12 +1,14 @@
-// What selecting the k-th magnitude asks of a task vector that is never stored, for one element type.
+// What selecting k-th magnitudes asks of task vectors that are never stored, for one element type.
 //
 //   contract  trim/MagnitudeSelection.java; keys are those of trim/MagnitudeCut.java
-//   input     a model and a base of one type, or no base, at any address
-//   scan      how many keys lie above a bracket, how many of each tile lie in it, and, if wanted, those that do with their tile's number, in no
-//             order. What is beyond the room for them is counted and not kept
-//   histogram keys of a bracket, in bins of 2^shift
-//   sample    the keys of runs at even distances
-//   launch    1-D, 256 threads; blocks take tiles in turn: any grid
+//   input     ranges of models and of a base, of one type, or of no base, at any address
+//   tables    items: the ranges, and behind the last one where its tiles end; addresses of an item: its base or 0, its models; searches
+//   scan      for each search how many keys lie above its bracket, how many of each tile lie in it and, where it has more than one key, those that do
+//             with their tile's number, in no order. What is beyond the room for them is counted and not kept
+//   histogram for each search how many keys lie above its bracket, and those in it in bins of 2^shift
+//   sample    the keys of some runs
+//   launch    1-D, 256 threads; blocks as a multiple of the searches. Blocks take tiles in turn, and neighbours the same tile for different searches:
+//             so the base, and a model that two searches look at, come out of the cache but for one of them
 //   traffic   each input once, 16 bytes at a time where addresses allow it
 #pragma once
 #include "keys.cuh"
@@ -19,6 +21,57 @@ constexpr int kTile = 1 << 15;
 constexpr int kRoom = 4096;      // keys of a tile that wait in shared memory
 constexpr int kMostBins = 2048;
 constexpr unsigned kWarp = 0xFFFFFFFFu;
+
+struct Item {
+    long long count;
+    long long firstTile;  // of this launch
+    long long number;     // of its first tile among those of all launches
+};
+
+// Keys of a model, from low to high.
+struct Search {
+    int model;
+    int low;
+    int high;
+    int shift;
+};
+
+struct Run {
+    uint64_t x;
+    uint64_t base;
+    int count;
+    int at;
+};
+
+// What a launch is over.
+struct Ranges {
+    const Item* items;
+    const uint64_t* addresses;
+    const Search* searches;
+    long long tiles;
+    int models;
+    int searchCount;
+};
+
+// Where a block is.
+struct Place {
+    const Item* item;
+    const uint64_t* addresses;
+    long long tile;
+
+    __device__ inline long long from() const { return (tile - item->firstTile) * kTile; }
+    __device__ inline int count() const { return static_cast<int>(min(item->count - from(), static_cast<long long>(kTile))); }
+    __device__ inline long long number() const { return item->number + tile - item->firstTile; }
+};
+
+// Goes on to the item of the tile, which is there.
+__device__ inline void settle(Place& place, int models)
+{
+    while (place.tile >= place.item[1].firstTile) {
+        place.item++;
+        place.addresses += models + 1;
+    }
+}
 
 template <Format FORMAT>
 __device__ inline int keyAt(uint64_t x, uint64_t base, long long i)
@@ -94,6 +147,7 @@ struct Room {
     int keys[kRoom];
     int count;   // of those that came, whether there was room or not
     int inside;
+    int above;
     unsigned long long at;
 };
 
@@ -148,43 +202,52 @@ __device__ inline void gather(
     }
 }
 
+// Of each search totals has the keys above and those gathered; inside has as many places as there are tiles in all launches.
 template <Format FORMAT>
 __device__ inline void scan(
-    uint64_t x, uint64_t base, long long count, int low, int high, int gathers, int* __restrict__ insideOfTile,
-    unsigned long long* __restrict__ totals, int* __restrict__ keysOut, int* __restrict__ tilesOut, long long capacity)
+    const Ranges& in, unsigned long long* __restrict__ totals, int* __restrict__ insideOfTile, long long allTiles, int* __restrict__ keysOut,
+    int* __restrict__ tilesOut, long long capacity)
 {
     __shared__ Room room;
-    unsigned long long* const gathered = totals + 1;
-    long long above = 0;
-    const long long tiles = (count + kTile - 1) / kTile;
-    for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+    const int number = blockIdx.x % in.searchCount;
+    const Search search = in.searches[number];
+    unsigned long long* const gathered = totals + 2 * number + 1;
+    insideOfTile += number * allTiles;
+    keysOut += number * capacity;
+    tilesOut += number * capacity;
+    for (Place place = {in.items, in.addresses, blockIdx.x / in.searchCount}; place.tile < in.tiles; place.tile += gridDim.x / in.searchCount) {
+        settle(place, in.models);
+        const int tile = static_cast<int>(place.number());
         if (threadIdx.x == 0) {
             room.count = 0;
             room.inside = 0;
+            room.above = 0;
         }
         __syncthreads();
-        int aboveHere = 0;
+        int above = 0;
         int inside = 0;
-        eachKey<FORMAT>(x, base, tile * kTile, static_cast<int>(min(count - tile * kTile, static_cast<long long>(kTile))), [&](auto& keys) {
+        eachKey<FORMAT>(place.addresses[1 + search.model], place.addresses[0], place.from(), place.count(), [&](auto& keys) {
             constexpr int kCount = sizeof(keys) / sizeof(int);
 #pragma unroll
             for (int e = 0; e < kCount; e++) {
-                aboveHere += keys[e] > high;
-                inside += keys[e] >= low && keys[e] <= high;
+                above += keys[e] > search.high;
+                inside += keys[e] >= search.low && keys[e] <= search.high;
             }
-            if (gathers != 0) {
-                gather(room, keys, low, high, static_cast<int>(tile), gathered, keysOut, tilesOut, capacity);
+            if (search.low < search.high) {
+                gather(room, keys, search.low, search.high, tile, gathered, keysOut, tilesOut, capacity);
             }
         });
-        above += aboveHere;
         inside = warpSum<32>(inside);
-        if (threadIdx.x % 32 == 0 && inside > 0) {
+        above = warpSum<32>(above);
+        if (threadIdx.x % 32 == 0) {
             atomicAdd(&room.inside, inside);
+            atomicAdd(&room.above, above);
         }
         __syncthreads();
         const int kept = min(room.count, kRoom);
         if (threadIdx.x == 0) {
-            insideOfTile[tile] = room.inside;
+            atomicAdd(totals + 2 * number, static_cast<unsigned long long>(room.above));
+            atomicAdd(insideOfTile + tile, room.inside);  // a tile may come in several ranges
             if (kept > 0) {
                 room.at = atomicAdd(gathered, static_cast<unsigned long long>(kept));
             }
@@ -194,32 +257,36 @@ __device__ inline void scan(
             const long long at = static_cast<long long>(room.at) + i;
             if (at < capacity) {
                 keysOut[at] = room.keys[i];
-                tilesOut[at] = static_cast<int>(tile);
+                tilesOut[at] = tile;
             }
         }
         // The room is written again behind the barrier at the top; what is reset before it nobody reads any more.
     }
+}
+
+// Adds up what the threads of a warp have.
+__device__ inline void addUp(unsigned long long* total, long long mine)
+{
 #pragma unroll
     for (int step = 16; step > 0; step /= 2) {
-        above += __shfl_xor_sync(kWarp, above, step);
+        mine += __shfl_xor_sync(kWarp, mine, step);
     }
-    if (threadIdx.x % 32 == 0 && above > 0) {
-        atomicAdd(totals, static_cast<unsigned long long>(above));
-    }
-}
-
-// Counts a key, if one of the bins is its.
-__device__ inline void countKey(unsigned* bins, int binCount, int key, int least, int shift)
-{
-    const unsigned bin = static_cast<unsigned>(key - least) >> shift;
-    if (key >= least && bin < static_cast<unsigned>(binCount)) {
-        atomicAdd(bins + bin, 1u);
+    if (threadIdx.x % 32 == 0 && mine > 0) {
+        atomicAdd(total, static_cast<unsigned long long>(mine));
     }
 }
 
-__device__ inline void writeBins(const unsigned* bins, int binCount, unsigned long long* out)
+// Counts a key of a bracket in its bin.
+__device__ inline void countKey(unsigned* bins, int key, const Search& search)
 {
-    for (int i = threadIdx.x; i < binCount; i += kThreads) {
+    if (key >= search.low && key <= search.high) {
+        atomicAdd(bins + (key - search.low >> search.shift), 1u);
+    }
+}
+
+__device__ inline void writeBins(const unsigned* bins, unsigned long long* out)
+{
+    for (int i = threadIdx.x; i < kMostBins; i += kThreads) {
         if (bins[i] > 0) {
             atomicAdd(out + i, static_cast<unsigned long long>(bins[i]));
         }
@@ -235,49 +302,62 @@ __device__ inline void clearBins(unsigned* bins)
 }
 
 template <Format FORMAT>
-__device__ inline void histogram(uint64_t x, uint64_t base, long long count, int least, int shift, int binCount, unsigned long long* out)
+__device__ inline void histogram(const Ranges& in, unsigned long long* __restrict__ totals, unsigned long long* __restrict__ out)
 {
-    __shared__ unsigned bins[kMostBins];  // a block has fewer than 2^32 elements: its share of a tensor
-    const long long tiles = (count + kTile - 1) / kTile;
+    __shared__ unsigned bins[kMostBins];  // a launch is over fewer than 2^32 elements
+    const int number = blockIdx.x % in.searchCount;
+    const Search search = in.searches[number];
+    long long above = 0;
     clearBins(bins);
-    for (long long tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-        eachKey<FORMAT>(x, base, tile * kTile, static_cast<int>(min(count - tile * kTile, static_cast<long long>(kTile))), [&](auto& keys) {
+    for (Place place = {in.items, in.addresses, blockIdx.x / in.searchCount}; place.tile < in.tiles; place.tile += gridDim.x / in.searchCount) {
+        settle(place, in.models);
+        int aboveHere = 0;
+        eachKey<FORMAT>(place.addresses[1 + search.model], place.addresses[0], place.from(), place.count(), [&](auto& keys) {
             constexpr int kCount = sizeof(keys) / sizeof(int);
 #pragma unroll
             for (int e = 0; e < kCount; e++) {
-                countKey(bins, binCount, keys[e], least, shift);
+                aboveHere += keys[e] > search.high;
+                countKey(bins, keys[e], search);
             }
         });
+        above += aboveHere;
     }
     __syncthreads();
-    writeBins(bins, binCount, out);
+    writeBins(bins, out + static_cast<long long>(number) * kMostBins);
+    addUp(totals + 2 * number, above);
 }
 
+// A block for each run.
 template <Format FORMAT>
-__device__ inline void sample(uint64_t x, uint64_t base, long long stride, int run, int count, int* __restrict__ keys)
+__device__ inline void sample(const Run* __restrict__ runs, int* __restrict__ keys)
 {
-    for (int i = blockIdx.x * kThreads + threadIdx.x; i < count; i += gridDim.x * kThreads) {
-        keys[i] = keyAt<FORMAT>(x, base, i / run * stride + i % run);
+    const Run run = runs[blockIdx.x];
+    for (int i = threadIdx.x; i < run.count; i += blockDim.x) {
+        keys[run.at + i] = keyAt<FORMAT>(run.x, run.base, i);
     }
 }
 
 }  // namespace key_scans
 
-#define KEY_SCANS(FORMAT)                                                                                                             \
-    extern "C" __global__ void __launch_bounds__(256, 3)                                                                              \
-        scan_keys(uint64_t x, uint64_t base, long long count, int low, int high, int gathers, int* __restrict__ insideOfTile,          \
-                  unsigned long long* __restrict__ totals, int* __restrict__ keys, int* __restrict__ tiles, long long capacity)        \
-    {                                                                                                                                 \
-        key_scans::scan<FORMAT>(x, base, count, low, high, gathers, insideOfTile, totals, keys, tiles, capacity);                      \
-    }                                                                                                                                 \
-    extern "C" __global__ void __launch_bounds__(256, 3)                                                                              \
-        count_keys(uint64_t x, uint64_t base, long long count, int least, int shift, int binCount,                                 \
-                      unsigned long long* __restrict__ bins)                                                                          \
-    {                                                                                                                                 \
-        key_scans::histogram<FORMAT>(x, base, count, least, shift, binCount, bins);                                                    \
-    }                                                                                                                                 \
-    extern "C" __global__ void __launch_bounds__(256)                                                                                 \
-        sample_keys(uint64_t x, uint64_t base, long long stride, int run, int count, int* __restrict__ keys)                           \
-    {                                                                                                                                 \
-        key_scans::sample<FORMAT>(x, base, stride, run, count, keys);                                                                  \
+#define KEY_SCANS(FORMAT)                                                                                                              \
+    extern "C" __global__ void __launch_bounds__(256, 3)                                                                               \
+        scan_keys(const key_scans::Item* __restrict__ items, const uint64_t* __restrict__ addresses,                                   \
+                  const key_scans::Search* __restrict__ searches, long long tiles, int models, int searchCount,                        \
+                  unsigned long long* __restrict__ totals, int* __restrict__ insideOfTile, long long allTiles, int* __restrict__ keys, \
+                  int* __restrict__ tilesOfKeys, long long capacity)                                                                   \
+    {                                                                                                                                  \
+        key_scans::scan<FORMAT>({items, addresses, searches, tiles, models, searchCount}, totals, insideOfTile, allTiles, keys,        \
+                                tilesOfKeys, capacity);                                                                                \
+    }                                                                                                                                  \
+    extern "C" __global__ void __launch_bounds__(256, 3)                                                                               \
+        count_keys(const key_scans::Item* __restrict__ items, const uint64_t* __restrict__ addresses,                                  \
+                   const key_scans::Search* __restrict__ searches, long long tiles, int models, int searchCount,                       \
+                   unsigned long long* __restrict__ totals, unsigned long long* __restrict__ bins)                                     \
+    {                                                                                                                                  \
+        key_scans::histogram<FORMAT>({items, addresses, searches, tiles, models, searchCount}, totals, bins);                          \
+    }                                                                                                                                  \
+    extern "C" __global__ void __launch_bounds__(128)                                                                                  \
+        sample_keys(const key_scans::Run* __restrict__ runs, int* __restrict__ keys)                                                   \
+    {                                                                                                                                  \
+        key_scans::sample<FORMAT>(runs, keys);                                                                                         \
     }

@@ -5,15 +5,15 @@
 #include "key_scan.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
-    gathered_histogram(const int* __restrict__ keys, long long count, int least, int shift, int binCount, unsigned long long* __restrict__ bins)
+    gathered_histogram(const int* __restrict__ keys, long long count, int low, int high, int shift, unsigned long long* __restrict__ bins)
 {
     __shared__ unsigned mine[key_scans::kMostBins];
     key_scans::clearBins(mine);
     for (long long i = static_cast<long long>(blockIdx.x) * 256 + threadIdx.x; i < count; i += static_cast<long long>(gridDim.x) * 256) {
-        key_scans::countKey(mine, binCount, keys[i], least, shift);
+        key_scans::countKey(mine, keys[i], {0, low, high, shift});
     }
     __syncthreads();
-    key_scans::writeBins(mine, binCount, bins);
+    key_scans::writeBins(mine, bins);
 }
 
 extern "C" __global__ void __launch_bounds__(256)

@@ -27,9 +27,12 @@ import dev.fusor.simulator.Simulator;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelection.Wanted;
 import dev.fusor.trim.MagnitudeSelectionCuda;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -111,8 +114,9 @@ public final class DeviceBench {
             }
             merge(type, 3, new RandomDrop(1, 0, 0.5, true));
         }
-        selection(DType.BF16);
-        selection(DType.F32);
+        selection(DType.BF16, 1);
+        selection(DType.BF16, 3);
+        selection(DType.F32, 1);
         for (DType type : CudaFormats.ALL) {
             for (Kind kind : Kind.values()) {
                 reduction(type, kind);
@@ -177,24 +181,31 @@ public final class DeviceBench {
         }
     }
 
-    /** The k-th magnitude of a task vector of random bits, by whole selections, the host's part of them too. */
-    private void selection(DType type) {
+    /** The k-th magnitudes of task vectors of random bits, by whole selections, the host's part of them too. */
+    private void selection(DType type, int models) {
         List<CudaMemory> memories = new ArrayList<>();
         try (Arena arena = Arena.ofConfined()) {
             Tensor base = allocate(memories, type);
-            Tensor x = allocate(memories, type);
-            MemorySegment block = arena.allocate(Math.min(RANDOM_BYTES, x.data().byteSize()), 8);
+            MemorySegment block = arena.allocate(Math.min(RANDOM_BYTES, base.data().byteSize()), 8);
             SplittableRandom random = new SplittableRandom(1);
             for (long at = 0; at < block.byteSize(); at++) {
                 block.set(JAVA_BYTE, at, (byte) random.nextInt());
             }
-            for (long at = 0; at < x.data().byteSize(); at += block.byteSize()) {
-                long bytes = Math.min(block.byteSize(), x.data().byteSize() - at);
-                stream.upload(block.asSlice(0, bytes), x.data().asSlice(at, bytes));
+            List<TensorSource> xs = new ArrayList<>();
+            List<Wanted> wanted = new ArrayList<>();
+            for (int m = 0; m < models; m++) {
+                Tensor x = allocate(memories, type);
+                for (long at = 0; at < x.data().byteSize(); at += block.byteSize()) {
+                    long bytes = Math.min(block.byteSize(), x.data().byteSize() - at);
+                    stream.upload(block.asSlice(0, bytes), x.data().asSlice(at, bytes));
+                }
+                xs.add(x);
+                wanted.add(new Wanted(m, elements / 5));
             }
             stream.synchronize();
-            report("k-th magnitude of %s".formatted(type), 2 * type.byteSize(elements),
-                    () -> MagnitudeSelectionCuda.on(stream).select(base, x, elements / 5, Ties.EXACT_K));
+            List<Part> parts = List.of(new Part(base, xs));
+            report("k-th magnitudes of %d %s".formatted(models, type), (models + 1) * type.byteSize(elements),
+                    () -> MagnitudeSelectionCuda.on(stream).select(parts, wanted, Ties.EXACT_K));
         } finally {
             memories.forEach(CudaMemory::close);
         }

@@ -23,6 +23,13 @@ final class MagnitudeSample {
     /** A key is heavy if one in so many elements of a sample has it. */
     private static final int HEAVY = 256;
 
+    /** A sample takes one element in so many at most, or in so many where that makes few runs. */
+    private static final int DENSEST = 256;
+    private static final int DENSEST_OF_FEW = 32;
+
+    private static final int FEWEST_RUNS = 128;
+    private static final int MOST_RUNS = 1 << 13;
+
     /** Of 2^64: its multiples, modulo that, are spread evenly. */
     private static final long GOLDEN_RATIO = 0x9E3779B97F4A7C15L;
 
@@ -64,6 +71,19 @@ final class MagnitudeSample {
         }
         around = Keys.within(keys, low << BIN_SHIFT, (high << BIN_SHIFT) + (1 << BIN_SHIFT) - 1);
         Arrays.sort(around);
+    }
+
+    /**
+     * How many runs a sample is of.
+     *
+     * @param length of how many keys
+     * @param share how many of them may be gathered: those of a bracket fill half of it at most, if runs can do that
+     */
+    static int runs(long length, long share) {
+        double wanted = 4 * SURE * length / share;
+        long runs = Math.clamp((long) (wanted * wanted) / RUN, FEWEST_RUNS, MOST_RUNS);
+        long few = Math.min(FEWEST_RUNS, length / DENSEST_OF_FEW / RUN);
+        return (int) Math.min(runs, Math.max(few, length / DENSEST / RUN));
     }
 
     /** The first element of a run, which is anywhere in its stretch: so that no period in the elements is sampled at one phase. */

@@ -22,13 +22,6 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
     /** Keys that all searches gather at most, 16 MiB: beyond it one more pass is the better way. */
     private static final int MOST_GATHERED = 1 << 22;
 
-    /** A sample takes one element in so many at most, or in so many where that makes few runs. */
-    private static final int DENSEST = 256;
-    private static final int DENSEST_OF_FEW = 32;
-
-    private static final int FEWEST_RUNS = 128;
-    private static final int MOST_RUNS = 1 << 13;
-
     private final CpuDevice device;
 
     MagnitudeSelectionCpu(CpuDevice device) {
@@ -74,7 +67,7 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
         return one.k() == 0 ? MagnitudeCut.NONE : MagnitudeCut.ALL;
     }
 
-    private static void check(List<Part> parts, List<Wanted> wanted) {
+    static void check(List<Part> parts, List<Wanted> wanted) {
         if (parts.isEmpty()) {
             throw new IllegalArgumentException("a selection takes at least 1 part, got none");
         }
@@ -179,10 +172,7 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
         /** Runs of neighbours, one in each of as many stretches. */
         private void sample(long share) {
             long length = tiles.length();
-            double wanted = 4 * MagnitudeSample.SURE * length / share; // gathers fill half a share at most
-            long runs = Math.clamp((long) (wanted * wanted) / MagnitudeSample.RUN, FEWEST_RUNS, MOST_RUNS);
-            long few = Math.min(FEWEST_RUNS, length / DENSEST_OF_FEW / MagnitudeSample.RUN);
-            int count = (int) Math.min(runs, Math.max(few, length / DENSEST / MagnitudeSample.RUN));
+            int count = MagnitudeSample.runs(length, share);
             long stretch = length / count;
             int[] models = searches.stream().mapToInt(KeySearch::model).distinct().toArray();
             int[][][] keys = new int[models.length][count][];

@@ -1,41 +1,65 @@
 package dev.fusor.trim;
 
 import dev.fusor.device.cuda.CudaFormats;
-import dev.fusor.device.cuda.CudaKernel;
-import dev.fusor.device.cuda.CudaLaunch;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
+import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
+import dev.fusor.trim.KeyBracket.Look;
+import dev.fusor.trim.KeyScansCuda.Asked;
+import dev.fusor.trim.KeyScansCuda.Item;
+import dev.fusor.trim.KeyScansCuda.Run;
+import dev.fusor.trim.MagnitudeSelection.Part;
+import dev.fusor.trim.MagnitudeSelection.Selected;
 import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelection.Wanted;
+import dev.fusor.trim.PartTiles.Range;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
-
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import java.util.Collections;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
- * Selection of the k-th magnitude of tensors in device memory. The cut is the one that {@link MagnitudeSelection} defines.
+ * Selection of k-th magnitudes on a CUDA device, of a tensor or of all tensors of a model, whether they lie in device memory or are
+ * brought there range by range. The cuts are those that {@link MagnitudeSelection} defines.
  *
- * <p>A sample brackets the k-th magnitude; one pass over the tensors counts what lies above the bracket and gathers what lies
- * inside. Where the bracket missed or held more than an eighth of the elements, three passes of histograms find the key
- * instead, and one its ties. Gathered keys take a byte of device memory for each element, while it runs. It waits for the
- * stream; it belongs to the thread that opened the stream.
+ * <p>A sample brackets each k-th magnitude; one pass over the tensors counts what lies above the bracket and gathers what lies
+ * inside, for all that is wanted at a time, and reads a base model that several models share once. Where a bracket has too much to
+ * gather (from some billion elements on) a pass of histograms goes before; where it missed, up to four more passes find the key.
+ * At most 64 MiB of keys and of their places is kept in device memory, or 1 MiB for each cut, with 16 KiB for each cut and 4 bytes
+ * for each 32768 elements and cut.
+ *
+ * <p>It waits for the stream; it belongs to the thread that opened the stream.
  */
 public final class MagnitudeSelectionCuda {
-    private static final int TILE = 1 << 15;
-    private static final int THREADS = 256;
-    private static final int MOST_BINS_BITS = 11;
-    private static final int SAMPLE_RUNS = 128;
-
     /** Up to this many elements every key is gathered. */
     private static final long SMALL = 1 << 16;
 
-    private final CudaStream stream;
+    /** Keys that all searches gather at most. */
+    private static final long MOST_GATHERED = 1 << 23;
 
-    private MagnitudeSelectionCuda(CudaStream stream) {
+    /** Elements of a launch: bins count fewer than 2^32. */
+    private static final long MOST_OF_LAUNCH = 1L << 30;
+
+    private final CudaStream stream;
+    private final long mostGathered;
+    private final long mostOfLaunch;
+
+    /**
+     * For tests, which have fewer elements.
+     *
+     * @param mostGathered keys that all searches gather at most, if each may gather {@value #SMALL} all the same
+     * @param mostOfLaunch elements of a launch, a multiple of {@link KeyScansCuda#TILE}
+     */
+    MagnitudeSelectionCuda(CudaStream stream, long mostGathered, long mostOfLaunch) {
         this.stream = stream;
+        this.mostGathered = mostGathered;
+        this.mostOfLaunch = mostOfLaunch;
     }
 
     /**
@@ -44,14 +68,40 @@ public final class MagnitudeSelectionCuda {
      * @param stream runs it
      */
     public static MagnitudeSelectionCuda on(CudaStream stream) {
-        return new MagnitudeSelectionCuda(stream);
+        return new MagnitudeSelectionCuda(stream, MOST_GATHERED, MOST_OF_LAUNCH);
+    }
+
+    /** Brings tensors that are elsewhere into device memory, range by range. */
+    @FunctionalInterface
+    public interface Feed {
+        /**
+         * Hands every element over once.
+         *
+         * @param parts the tensors; {@link TensorSource}s out of those of the selection
+         * @param receiver takes the ranges, in any order
+         */
+        void each(List<Part> parts, Receiver receiver);
+    }
+
+    /** Takes ranges of tensors. */
+    @FunctionalInterface
+    public interface Receiver {
+        /**
+         * Enqueues what reads a range, on the selection's stream.
+         *
+         * @param part the number of the part
+         * @param from the flat index of the range's first element
+         * @param base the base model's range in device memory, or null for none
+         * @param models each model's range in device memory, of the base's element count and type
+         */
+        void take(int part, long from, Tensor base, List<Tensor> models);
     }
 
     /**
-     * {@return the cut that keeps the k largest magnitudes}
+     * {@return the cut that keeps the k largest magnitudes of one tensor}
      *
-     * @param base the base model, or null to look at {@code x} itself
-     * @param x the model, of the base's type, one of {@link CudaFormats#ALL}, and as many elements
+     * @param base the base model in device memory, or null to look at {@code x} itself
+     * @param x the model in device memory, of the base's type, one of {@link CudaFormats#ALL}, and as many elements
      * @param k how many to keep; 0 keeps none, the number of elements or more keeps all
      * @param ties what becomes of equals
      * @throws IllegalArgumentException if lengths or types differ, a type is not supported, memory is not the device's or k is
@@ -59,243 +109,330 @@ public final class MagnitudeSelectionCuda {
      * @throws dev.fusor.device.cuda.CudaException if the driver fails, for want of memory among others
      */
     public MagnitudeCut select(Tensor base, Tensor x, long k, Ties ties) {
-        if (!CudaFormats.supports(x.dtype())
-                || base != null && (base.dtype() != x.dtype() || base.elements() != x.elements())) {
-            throw new IllegalArgumentException(
-                    "a selection on a device takes a model and a base of one type of %s and equal length, got %s and %s"
-                            .formatted(CudaFormats.ALL, x, base == null ? "none" : base));
-        }
-        if (k < 0) {
-            throw new IllegalArgumentException("the number of elements to keep is 0 or more, got " + k);
-        }
-        CudaFormats.requirePlaced(x);
-        if (base != null) {
-            CudaFormats.requirePlaced(base);
-        }
-        if (k == 0) {
-            return MagnitudeCut.NONE;
-        }
-        if (k >= x.elements()) {
-            return MagnitudeCut.ALL;
-        }
-        try (Search search = new Search(base, x, k)) {
-            return search.run(ties);
+        return select(List.of(new Part(base, List.of(x))), List.of(new Wanted(0, k)), ties).cuts().getFirst()
+                .getFirst();
+    }
+
+    /**
+     * {@return for each that is wanted, and for each part, the cut that keeps the k largest magnitudes of all parts of its model}
+     *
+     * @param parts tensors in device memory, in the order in which ties are kept; each of as many models, and of one of
+     * {@link CudaFormats#ALL}
+     * @param wanted what is to be kept of which models; a model may be named twice
+     * @param ties what becomes of equals
+     * @throws IllegalArgumentException if lengths or types differ in a part, a type is not supported, memory is not the device's,
+     * parts have different numbers of models, a model is not there or a k is negative
+     * @throws dev.fusor.device.cuda.CudaException if the driver fails, for want of memory among others
+     */
+    public Selected select(List<Part> parts, List<Wanted> wanted, Ties ties) {
+        check(parts, wanted);
+        parts.stream().flatMap(MagnitudeSelectionCuda::tensors).forEach(tensor -> {
+            if (!(tensor instanceof Tensor there)) {
+                throw new IllegalArgumentException(
+                        "a selection without a feed takes tensors in device memory, got a source of %s %s"
+                                .formatted(tensor.dtype(), tensor.shape()));
+            }
+            CudaFormats.requirePlaced(there);
+        });
+        return new Selection(parts, wanted, null).select(wanted, ties);
+    }
+
+    /**
+     * {@return the same of tensors that are not in device memory} They are brought there in each pass; some of their elements are
+     * looked at where they are.
+     *
+     * @param parts tensors on the host
+     * @param wanted what is to be kept of which models; a model may be named twice
+     * @param ties what becomes of equals
+     * @param feed brings them
+     * @throws IllegalArgumentException if lengths or types differ in a part, a type is not supported, parts have different numbers
+     * of models, a model is not there or a k is negative
+     * @throws dev.fusor.device.cuda.CudaException if the driver fails, for want of memory among others
+     */
+    public Selected select(List<Part> parts, List<Wanted> wanted, Ties ties, Feed feed) {
+        check(parts, wanted);
+        return new Selection(parts, wanted, feed).select(wanted, ties);
+    }
+
+    /**
+     * {@return whether the kernels take a part: a model or more and a base, if there is one, of one type of
+     * {@link CudaFormats#ALL}}
+     *
+     * @param part tensors of equal length
+     */
+    public static boolean supports(Part part) {
+        DType type = part.models().isEmpty() ? DType.F64 : part.models().getFirst().dtype();
+        return CudaFormats.supports(type) && tensors(part).allMatch(tensor -> tensor.dtype() == type);
+    }
+
+    private static Stream<TensorSource> tensors(Part part) {
+        return Stream.concat(Stream.ofNullable(part.base()), part.models().stream());
+    }
+
+    private static void check(List<Part> parts, List<Wanted> wanted) {
+        MagnitudeSelectionCpu.check(parts, wanted);
+        for (Part part : parts) {
+            if (!supports(part)) {
+                throw new IllegalArgumentException(
+                        "a selection on a device takes models and a base of one type of %s, got %s".formatted(
+                                CudaFormats.ALL,
+                                tensors(part).map(tensor -> tensor.dtype() + " " + tensor.shape()).toList()));
+            }
         }
     }
 
-    /** The k-th key, and how many of its equals are kept. */
-    private record Found(int key, long ties) {}
-
-    private final class Search implements AutoCloseable {
-        private final Tensor base;
-        private final Tensor x;
-        private final long k;
+    private final class Selection {
+        private final List<Part> parts;
+        private final Feed feed;
+        private final PartTiles all;
         private final long length;
-        private final int tiles;
         private final long capacity;
-        private final CudaMemory memory;
-        private final MemorySegment totals;
-        private final MemorySegment bins;
-        private final MemorySegment ofTile;
-        private final MemorySegment keys;
-        private final MemorySegment tilesOfKeys;
+        /** One for each that is wanted; null where nothing has to be looked for. */
+        private final List<KeyBracket> searches = new ArrayList<>();
+        /** The number of each part's first tile, and that of tiles. */
+        private final long[] firstTiles;
+        private final List<List<MagnitudeCut>> cuts = new ArrayList<>();
+        private long bytesOfPasses;
 
-        Search(Tensor base, Tensor x, long k) {
-            this.base = base;
-            this.x = x;
-            this.k = k;
-            this.length = x.elements();
-            this.tiles = Math.toIntExact((length + TILE - 1) / TILE);
-            this.capacity = length / 8 + SMALL;
-            long binBytes = (1L << MOST_BINS_BITS) * Long.BYTES;
-            long tileBytes = tiles * (long) Integer.BYTES;
-            long keyBytes = capacity * Integer.BYTES;
-            this.memory = CudaMemory.allocate(stream, 16 + binBytes + tileBytes + 2 * keyBytes);
-            this.totals = memory.segment().asSlice(0, 16);
-            this.bins = memory.segment().asSlice(16, binBytes);
-            this.ofTile = memory.segment().asSlice(16 + binBytes, tileBytes);
-            this.keys = memory.segment().asSlice(16 + binBytes + tileBytes, keyBytes);
-            this.tilesOfKeys = memory.segment().asSlice(16 + binBytes + tileBytes + keyBytes, keyBytes);
+        Selection(List<Part> parts, List<Wanted> wanted, Feed feed) {
+            this.parts = parts;
+            this.feed = feed;
+            this.all = new PartTiles(parts);
+            this.length = all.length();
+            for (Wanted one : wanted) {
+                boolean searched = one.k() > 0 && one.k() < length;
+                searches.add(searched ? new KeyBracket(one.model(), one.k(), length) : null);
+                cuts.add(Collections.nCopies(parts.size(), MagnitudeSelectionCpu.simple(one)));
+            }
+            long searched = searches.stream().filter(search -> search != null).count();
+            this.capacity = Math.min(length, Math.max(SMALL, mostGathered / Math.max(1, searched)));
+            this.firstTiles = new long[parts.size() + 1];
+            for (int p = 0; p < parts.size(); p++) {
+                firstTiles[p + 1] = firstTiles[p] + tiles(elements(p));
+            }
         }
 
-        MagnitudeCut run(Ties ties) {
-            Found found = length <= SMALL ? search(0, Keys.LARGEST) : searchBracket();
-            return new MagnitudeCut(found.key, ties == Ties.ALL_TIES ? Long.MAX_VALUE : lastTie(found));
+        private static long tiles(long elements) {
+            return (elements + KeyScansCuda.TILE - 1) / KeyScansCuda.TILE;
         }
 
-        private Found searchBracket() {
-            MagnitudeSample sample = new MagnitudeSample(sample(), k, length);
-            int likely = sample.key(MagnitudeSample.LIKELY, 0);
-            if (likely == sample.key(-MagnitudeSample.LIKELY, 0)) {
-                Found tied = search(likely, likely);
-                if (tied != null) {
-                    return tied;
+        private long elements(int part) {
+            return parts.get(part).models().getFirst().elements();
+        }
+
+        Selected select(List<Wanted> wanted, Ties ties) {
+            List<Integer> open = new ArrayList<>(
+                    IntStream.range(0, wanted.size()).filter(w -> searches.get(w) != null).boxed().toList());
+            if (!open.isEmpty()) {
+                if (length > SMALL) {
+                    sample();
+                }
+                try (KeyScansCuda scans = new KeyScansCuda(stream, open.size(), firstTiles[parts.size()],
+                        capacity)) {
+                    while (!open.isEmpty()) {
+                        open.removeAll(pass(scans, open, ties));
+                    }
                 }
             }
-            Found found = search(sample.key(-MagnitudeSample.SURE, 0), sample.key(MagnitudeSample.SURE, 0));
-            return found == null ? searchHistograms() : found;
+            int passes = searches.stream().filter(search -> search != null).mapToInt(KeyBracket::passes).max()
+                    .orElse(0);
+            return new Selected(cuts, all.bytesRead() + bytesOfPasses, passes);
         }
 
-        private int[] sample() {
-            int runs = SAMPLE_RUNS;
-            int run = MagnitudeSample.RUN;
-            try (CudaLaunch launch = kernel("sample_keys").prepare(8, 8, 8, 4, 4, 8)) {
-                onTensors(launch).grid(runs * run / THREADS).set(2, (length - run) / (runs - 1)).set(3, run)
-                        .set(4, runs * run).set(5, keys).on(stream);
-            }
-            return ints(keys.asSlice(0, (long) runs * run * Integer.BYTES));
-        }
-
-        /** One pass with a bracket; null if it did not hold the k-th key or too many others. Leaves the ties of each tile. */
-        private Found search(int low, int high) {
-            boolean gathers = low != high;
-            stream.fill(totals, (byte) 0);
-            CudaKernel kernel = kernel("scan_keys");
-            try (CudaLaunch launch = kernel.prepare(8, 8, 8, 4, 4, 4, 8, 8, 8, 8, 8)) {
-                onTensors(launch).grid(Math.min(tiles, kernel.residentBlocks(THREADS, 0))).set(2, length).set(3, low)
-                        .set(4, high).set(5, gathers ? 1 : 0).set(6, ofTile).set(7, totals).set(8, keys)
-                        .set(9, tilesOfKeys).set(10, capacity).on(stream);
-            }
-            long[] found = longs(totals);
-            long rank = k - found[0];
-            long inside = gathers ? found[1] : Arrays.stream(ints(ofTile)).asLongStream().sum();
-            if (rank < 1 || rank > inside || gathers && inside > capacity) {
-                return null;
-            }
-            return gathers ? searchGathered(inside, low, high, rank) : new Found(low, rank);
-        }
-
-        /** Narrows the bin that holds the k-th key until it is one key. */
-        private Found searchGathered(long count, int low, int high, long rankInside) {
-            CudaKernel kernel = gathered("gathered_histogram");
-            Bin bin = new Bin(low, Math.max(0, 32 - Integer.numberOfLeadingZeros(high - low) - MOST_BINS_BITS),
-                    rankInside);
-            try (CudaLaunch launch = kernel.prepare(8, 8, 4, 4, 4, 8)) {
-                launch.grid(blocks(kernel, count)).block(THREADS, 0).set(0, keys).set(1, count).set(5, bins);
-                bin = bin.of(histogram(launch, 2, bin.least, bin.shift, (high - low >>> bin.shift) + 1));
-                while (bin.shift >= 0) {
-                    bin = bin.of(histogram(launch, 2, bin.least, bin.shift, bin.count));
+        /** Runs of neighbours of each model that is searched, one in each of as many stretches. */
+        private void sample() {
+            int count = MagnitudeSample.runs(length, capacity);
+            long stretch = length / count;
+            int[] models = models(IntStream.range(0, searches.size()).filter(w -> searches.get(w) != null));
+            List<Range> ranges = IntStream.range(0, count)
+                    .mapToObj(run -> all.run(MagnitudeSample.start(run, stretch), MagnitudeSample.RUN)).toList();
+            int keys = ranges.stream().mapToInt(Range::count).sum();
+            int[] sampled = feed == null ? sampleThere(models, ranges) : sampleHere(models, ranges, keys);
+            for (KeyBracket search : searches) {
+                if (search != null) {
+                    int m = Arrays.binarySearch(models, search.model());
+                    search.expect(Arrays.copyOfRange(sampled, m * keys, (m + 1) * keys), capacity);
                 }
             }
-            stream.fill(ofTile, (byte) 0);
-            CudaKernel tiesKernel = gathered("gathered_ties");
-            try (CudaLaunch launch = tiesKernel.prepare(8, 8, 8, 4, 8)) {
-                launch.grid(blocks(tiesKernel, count)).block(THREADS, 0).set(0, keys).set(1, tilesOfKeys).set(2, count)
-                        .set(3, bin.least).set(4, ofTile).on(stream);
-            }
-            return new Found(bin.least, bin.rank);
         }
 
-        /** All keys by three histograms of ever finer bins; the ties by a pass of their own. */
-        private Found searchHistograms() {
-            CudaKernel kernel = kernel("count_keys");
-            Bin bin = new Bin(0, 31 - MOST_BINS_BITS, k);
-            try (CudaLaunch launch = kernel.prepare(8, 8, 8, 4, 4, 4, 8)) {
-                onTensors(launch).grid(Math.min(tiles, kernel.residentBlocks(THREADS, 0))).set(2, length).set(6, bins);
-                bin = bin.of(histogram(launch, 3, bin.least, bin.shift, 1 << MOST_BINS_BITS));
-                while (bin.shift >= 0) {
-                    bin = bin.of(histogram(launch, 3, bin.least, bin.shift, bin.count));
+        private int[] sampleThere(int[] models, List<Range> ranges) {
+            List<Run> runs = new ArrayList<>();
+            for (int model : models) {
+                ranges.forEach(range -> runs.add(new Run(all.base(range), all.model(range, model))));
+            }
+            return KeyScansCuda.sample(stream, runs);
+        }
+
+        private int[] sampleHere(int[] models, List<Range> ranges, int keys) {
+            int[] sampled = new int[models.length * keys];
+            int[] room = new int[MagnitudeSample.RUN + Specialised.MOST_LANES];
+            int at = 0;
+            for (Range range : ranges) {
+                Tensor base = all.base(range);
+                for (int m = 0; m < models.length; m++) {
+                    KeyScan.scan(base, all.model(range, models[m]), 0, Keys.LARGEST, room);
+                    System.arraycopy(room, 0, sampled, m * keys + at, range.count());
+                }
+                at += range.count();
+            }
+            return sampled;
+        }
+
+        private int[] models(IntStream places) {
+            return places.map(w -> searches.get(w).model()).distinct().sorted().toArray();
+        }
+
+        /** One look at all that models are searched for. {@return the searches that have ended} */
+        private List<Integer> pass(KeyScansCuda scans, List<Integer> open, Ties ties) {
+            int[] models = models(open.stream().mapToInt(w -> w));
+            List<Integer> gathering = new ArrayList<>();
+            List<Integer> counting = new ArrayList<>();
+            List<Asked> asked = new ArrayList<>();
+            List<Asked> counted = new ArrayList<>();
+            for (int w : open) {
+                Look look = searches.get(w).begin(capacity);
+                (look.gathers() ? gathering : counting).add(w);
+                (look.gathers() ? asked : counted)
+                        .add(new Asked(Arrays.binarySearch(models, searches.get(w).model()), look));
+            }
+            scans.begin(asked, counted);
+            lookAtAll(scans, models);
+            long[] totals = scans.totals();
+            List<Integer> ended = new ArrayList<>();
+            for (int i = 0; i < gathering.size(); i++) {
+                if (endGathering(scans, i, gathering.get(i), totals, ties)) {
+                    ended.add(gathering.get(i));
                 }
             }
-            search(bin.least, bin.least);
-            return new Found(bin.least, bin.rank);
+            for (int i = 0; i < counting.size(); i++) {
+                int place = gathering.size() + i;
+                long[] bins = scans.bins(place);
+                KeyBracket search = searches.get(counting.get(i));
+                if (search.end(totals[2 * place], Arrays.stream(bins).sum())) {
+                    search.choose(bins);
+                }
+            }
+            return ended;
         }
 
-        /** Counts keys from {@code least} on in bins of 2^shift. */
-        private long[] histogram(CudaLaunch launch, int parameter, int least, int shift, int count) {
-            stream.fill(bins, (byte) 0);
-            launch.set(parameter, least).set(parameter + 1, shift).set(parameter + 2, count).on(stream);
-            return Arrays.copyOf(longs(bins), count);
+        private boolean endGathering(KeyScansCuda scans, int place, int wanted, long[] totals, Ties ties) {
+            KeyBracket search = searches.get(wanted);
+            int[] ofTile = scans.inside(place);
+            long inside = Arrays.stream(ofTile).asLongStream().sum();
+            if (!search.end(totals[2 * place], inside)) {
+                return false;
+            }
+            if (!search.isOneKey()) {
+                if (inside > capacity) {
+                    return false;
+                }
+                while (!search.isOneKey()) {
+                    search.choose(scans.gathered(place, inside, search.rest()));
+                }
+                ofTile = ties == Ties.ALL_TIES ? ofTile : scans.equal(place, inside, search.key());
+            }
+            cuts.set(wanted, ties == Ties.ALL_TIES
+                    ? Collections.nCopies(parts.size(), new MagnitudeCut(search.key(), Long.MAX_VALUE))
+                    : cuts(search, ofTile));
+            return true;
         }
 
-        private long lastTie(Found found) {
-            int[] equal = ints(ofTile);
-            long wanted = found.ties;
+        /** Hands every range to the kernels. */
+        private void lookAtAll(KeyScansCuda scans, int[] models) {
+            List<Part> looked = parts.stream().map(
+                    part -> new Part(part.base(), Arrays.stream(models).mapToObj(part.models()::get).toList()))
+                    .toList();
+            looked.stream().flatMap(MagnitudeSelectionCuda::tensors)
+                    .forEach(tensor -> bytesOfPasses += tensor.bytesOf(tensor.elements()));
+            if (feed == null) {
+                Launches launches = new Launches(scans);
+                for (int part = 0; part < parts.size(); part++) {
+                    Tensor base = (Tensor) looked.get(part).base();
+                    launches.add(part, 0, base,
+                            looked.get(part).models().stream().map(model -> (Tensor) model).toList());
+                }
+                launches.end();
+            } else {
+                feed.each(looked, (part, from, base, ranges) -> {
+                    Launches launches = new Launches(scans);
+                    launches.add(part, from, base, ranges);
+                    launches.end();
+                });
+            }
+        }
+
+        /** Ranges that go into one launch until they are too many, or of another type. */
+        private final class Launches {
+            private final KeyScansCuda scans;
+            private final List<Item> items = new ArrayList<>();
+            private long elements;
+
+            Launches(KeyScansCuda scans) {
+                this.scans = scans;
+            }
+
+            void add(int part, long first, Tensor base, List<Tensor> models) {
+                long count = models.getFirst().elements();
+                if (!items.isEmpty() && items.getFirst().models().getFirst().dtype() != models.getFirst().dtype()) {
+                    end();
+                }
+                for (long from = 0; from < count;) {
+                    // To the end of a tile, or of several.
+                    long toTile = KeyScansCuda.TILE - (first + from) % KeyScansCuda.TILE;
+                    long room = mostOfLaunch - elements;
+                    long n = Math.min(count - from, toTile < KeyScansCuda.TILE ? toTile : room);
+                    long at = from;
+                    items.add(new Item(firstTiles[part] + (first + from) / KeyScansCuda.TILE,
+                            base == null ? null : base.slice(at, n),
+                            models.stream().map(model -> model.slice(at, n)).toList()));
+                    from += n;
+                    elements += (n + KeyScansCuda.TILE - 1) / KeyScansCuda.TILE * KeyScansCuda.TILE;
+                    if (elements >= mostOfLaunch) {
+                        end();
+                    }
+                }
+            }
+
+            void end() {
+                if (!items.isEmpty()) {
+                    scans.look(items);
+                    items.clear();
+                    elements = 0;
+                }
+            }
+        }
+
+        private List<MagnitudeCut> cuts(KeyBracket search, int[] equal) {
+            long wanted = search.ties();
             int tile = 0;
             while (wanted > equal[tile]) {
                 wanted -= equal[tile++];
             }
+            int part = 0;
+            while (firstTiles[part + 1] <= tile) {
+                part++;
+            }
+            long from = (tile - firstTiles[part]) * KeyScansCuda.TILE;
+            Range range = new Range(part, from, (int) Math.min(KeyScansCuda.TILE, elements(part) - from));
             try (Arena arena = Arena.ofConfined()) {
-                long from = (long) tile * TILE;
-                long count = Math.min(TILE, length - from);
-                Tensor b = base == null ? null : here(base.slice(from, count), arena);
-                Tensor tileOfX = here(x.slice(from, count), arena);
+                Tensor base = here(all.base(range), arena);
+                Tensor x = here(all.model(range, search.model()), arena);
                 stream.synchronize();
-                return from + MagnitudeSelectionCpu.placeOfTie(b, tileOfX, found.key, wanted);
+                long last = from + MagnitudeSelectionCpu.placeOfTie(base, x, search.key(), wanted);
+                int ofPart = part;
+                return IntStream.range(0, parts.size()).mapToObj(p -> new MagnitudeCut(search.key(),
+                        p < ofPart ? Long.MAX_VALUE : p == ofPart ? last : -1)).toList();
             }
         }
 
-        private Tensor here(Tensor there, Arena arena) {
-            Tensor host = Tensor.allocate(arena, there.dtype(), there.elements());
-            stream.download(there.data(), host.data());
+        private Tensor here(Tensor range, Arena arena) {
+            if (range == null || !CudaMemory.isDevice(range.data())) {
+                return range;
+            }
+            Tensor host = Tensor.allocate(arena, range.dtype(), range.elements());
+            stream.download(range.data(), host.data());
             return host;
-        }
-
-        private CudaKernel kernel(String name) {
-            DType type = x.dtype();
-            return CudaFormats.kernel(stream, "trim", "key_scan", type, name);
-        }
-
-        private CudaKernel gathered(String name) {
-            return stream.device().kernel("trim/gathered_keys", name);
-        }
-
-        private CudaLaunch onTensors(CudaLaunch launch) {
-            launch.block(THREADS, 0).set(0, x.data());
-            return base == null ? launch.set(1, 0L) : launch.set(1, base.data());
-        }
-
-        private static int blocks(CudaKernel kernel, long count) {
-            return (int) Math.min((count + THREADS - 1) / THREADS, kernel.residentBlocks(THREADS, 0));
-        }
-
-        private int[] ints(MemorySegment there) {
-            try (Arena arena = Arena.ofConfined()) {
-                return copy(there, arena).toArray(JAVA_INT);
-            }
-        }
-
-        private long[] longs(MemorySegment there) {
-            try (Arena arena = Arena.ofConfined()) {
-                return copy(there, arena).toArray(JAVA_LONG);
-            }
-        }
-
-        private MemorySegment copy(MemorySegment there, Arena arena) {
-            MemorySegment host = arena.allocate(there.byteSize(), Long.BYTES);
-            stream.download(there, host);
-            stream.synchronize();
-            return host;
-        }
-
-        @Override
-        public void close() {
-            memory.close();
-        }
-    }
-
-    /**
-     * Keys among which the k-th is, and its rank among them.
-     *
-     * @param least the least of them
-     * @param shift of the bins they are to be counted in; negative when it is one key
-     * @param rank from 1 for the largest
-     * @param count of bins
-     */
-    private record Bin(int least, int shift, long rank, int count) {
-        Bin(int least, int shift, long rank) {
-            this(least, shift, rank, 0);
-        }
-
-        /** {@return the bin that holds the key} */
-        Bin of(long[] counts) {
-            int bin = counts.length - 1;
-            long left = rank;
-            while (left > counts[bin]) {
-                left -= counts[bin--];
-            }
-            int finer = shift == 0 ? -1 : Math.max(0, shift - MOST_BINS_BITS);
-            return new Bin(least + (bin << shift), finer, left, finer < 0 ? 0 : 1 << shift - finer);
         }
     }
 }

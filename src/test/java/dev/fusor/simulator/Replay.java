@@ -117,14 +117,22 @@ final class Replay {
                 long count = 70_000;
                 long zeros = cuda.allocate(2 * count);
                 cuda.zero(zeros, 2 * count);
-                long bins = cuda.allocate(8 * 2048);
-                cuda.zero(bins, 8 * 2048);
+                long items = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, count, 0, 0, 0, 3, 0));
+                long addresses = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, zeros));
+                long searches = cuda
+                        .copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, kernel.equals("scan_keys") ? 1 : 2047));
+                long totals = cuda.allocate(16);
+                cuda.zero(totals, 16);
                 if (kernel.equals("scan_keys")) {
-                    cuda.run(cuda.function(module, kernel), 1, 256, 0, zeros, 0L, count, 0, 0, 1, cuda.allocate(4 * 3),
-                            bins,
-                            cuda.allocate(4 * 50_000), cuda.allocate(4 * 50_000), 50_000L);
+                    long ofTile = cuda.allocate(4 * 3);
+                    cuda.zero(ofTile, 4 * 3);
+                    cuda.run(cuda.function(module, kernel), 1, 256, 0, items, addresses, searches, 3L, 1, 1, totals,
+                            ofTile, 3L, cuda.allocate(4 * 50_000), cuda.allocate(4 * 50_000), 50_000L);
                 } else {
-                    cuda.run(cuda.function(module, kernel), 1, 256, 0, zeros, 0L, count, 0, 0, 2048, bins);
+                    long bins = cuda.allocate(8 * 2048);
+                    cuda.zero(bins, 8 * 2048);
+                    cuda.run(cuda.function(module, kernel), 1, 256, 0, items, addresses, searches, 3L, 1, 1, totals,
+                            bins);
                 }
             }
             case "pack_units" -> {
