@@ -1,6 +1,8 @@
 package dev.fusor.benchmark;
 
 import dev.fusor.arithmetic.WeightedSumCuda;
+import dev.fusor.assign.LinearAssignment.Goal;
+import dev.fusor.assign.LinearAssignmentCuda;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
@@ -130,6 +132,41 @@ public final class DeviceBench {
             ensemble(type, Mode.PROBABILITIES, Output.LOG_PROBABILITIES);
             similarities(type, (int) Math.min(4096, Math.sqrt(elements)));
         }
+        assignment(1000, 128);
+        assignment(1, 1024);
+        assignment(1, 4096);
+        assignment(1, 8192);
+    }
+
+    /** Costs are uniform integers, each counted once: what is asked here is the time, which is that of bids and paths. */
+    private void assignment(int problems, int size) {
+        long units = (long) Math.min(size, Math.sqrt(elements));
+        long count = Math.min(problems, elements / (units * units));
+        try (CudaMemory memory = CudaMemory.allocate(stream, 4 * count * units * units)) {
+            fillRandom(List.of(memory.segment()));
+            Tensor costs = memory.tensor(DType.I32, count, units, units);
+            try (LinearAssignmentCuda assignment = LinearAssignmentCuda.prepare(stream, costs, Goal.MINIMISE)) {
+                report("%d assignments of %d".formatted(count, units), costs.data().byteSize(), assignment::run);
+            }
+        }
+    }
+
+    /** The same random bytes over and over. */
+    private void fillRandom(List<MemorySegment> memories) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment block = arena.allocate(RANDOM_BYTES, 8);
+            SplittableRandom random = new SplittableRandom(1);
+            for (long at = 0; at < RANDOM_BYTES; at++) {
+                block.set(JAVA_BYTE, at, (byte) random.nextInt());
+            }
+            for (MemorySegment memory : memories) {
+                for (long at = 0; at < memory.byteSize(); at += RANDOM_BYTES) {
+                    long bytes = Math.min(RANDOM_BYTES, memory.byteSize() - at);
+                    stream.upload(block.asSlice(0, bytes), memory.asSlice(at, bytes));
+                }
+            }
+            stream.synchronize();
+        }
     }
 
     private void sum(DType type, int models, int outputs, boolean onBase) {
@@ -184,25 +221,15 @@ public final class DeviceBench {
     /** The k-th magnitudes of task vectors of random bits, by whole selections, the host's part of them too. */
     private void selection(DType type, int models) {
         List<CudaMemory> memories = new ArrayList<>();
-        try (Arena arena = Arena.ofConfined()) {
+        try {
             Tensor base = allocate(memories, type);
-            MemorySegment block = arena.allocate(Math.min(RANDOM_BYTES, base.data().byteSize()), 8);
-            SplittableRandom random = new SplittableRandom(1);
-            for (long at = 0; at < block.byteSize(); at++) {
-                block.set(JAVA_BYTE, at, (byte) random.nextInt());
-            }
             List<TensorSource> xs = new ArrayList<>();
             List<Wanted> wanted = new ArrayList<>();
             for (int m = 0; m < models; m++) {
-                Tensor x = allocate(memories, type);
-                for (long at = 0; at < x.data().byteSize(); at += block.byteSize()) {
-                    long bytes = Math.min(block.byteSize(), x.data().byteSize() - at);
-                    stream.upload(block.asSlice(0, bytes), x.data().asSlice(at, bytes));
-                }
-                xs.add(x);
+                xs.add(allocate(memories, type));
                 wanted.add(new Wanted(m, elements / 5));
             }
-            stream.synchronize();
+            fillRandom(xs.stream().map(x -> ((Tensor) x).data()).toList());
             List<Part> parts = List.of(new Part(base, xs));
             report("k-th magnitudes of %d %s".formatted(models, type), (models + 1) * type.byteSize(elements),
                     () -> MagnitudeSelectionCuda.on(stream).select(parts, wanted, Ties.EXACT_K));

@@ -25,11 +25,49 @@ record CostMatrix(MemorySegment data, DType type, boolean negated, int rows, int
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    /**
+     * No number on the way exceeds this, times the rows and one, times the largest cost C. A bid sets a dual to
+     * c_ij - c_ik + v_k, so 16 bids a row leave it above -(32 rows + 1) C. A distance is an alternating sum of at most 2 rows + 1
+     * costs less one dual, what it is compared by such a distance and a dual more: below (68 rows + 8) C.
+     */
+    private static final double LONGEST_SUM = 128;
+
+    private static final double EXACT_INTEGERS = 0x1p53;
+
     /** Side of the squares in which a matrix is transposed: both fit the first-level cache. */
     private static final int TILE = 32;
 
-    static CostMatrix of(Tensor costs, Goal goal, int rows, int columns) {
-        return new CostMatrix(costs.data(), costs.dtype(), goal == Goal.MAXIMISE, rows, columns);
+    /**
+     * Checks a type and a shape.
+     *
+     * @param costs of problems
+     * @param wanted the shapes that may be, for the message
+     * @param fits whether the shape is one of them
+     */
+    static void check(Tensor costs, String wanted, boolean fits) {
+        DType type = costs.dtype();
+        boolean known = type == DType.F32 || type == DType.F64 || type == DType.I32 || type == DType.I64;
+        if (!known || !fits) {
+            throw new IllegalArgumentException(
+                    "costs are F32, F64, I32 or I64 of shape %s, got %s".formatted(wanted, costs));
+        }
+        for (int axis = 0; axis < costs.shape().rank(); axis++) {
+            if (costs.shape().extent(axis) > Integer.MAX_VALUE - 64) {
+                throw new IllegalArgumentException("costs have fewer than 2^31 - 64 rows or columns, got " + costs);
+            }
+        }
+    }
+
+    /** {@return the costs of one problem, by the last two axes of a tensor} */
+    static CostMatrix of(Tensor costs, Goal goal) {
+        int rank = costs.shape().rank();
+        return new CostMatrix(costs.data(), costs.dtype(), goal == Goal.MAXIMISE,
+                (int) costs.shape().extent(rank - 2), (int) costs.shape().extent(rank - 1));
+    }
+
+    /** {@return the largest magnitude that a cost may have} */
+    double mostMagnitude() {
+        return (integers() ? EXACT_INTEGERS : Double.MAX_VALUE) / (LONGEST_SUM * (Math.min(rows, columns) + 1));
     }
 
     boolean integers() {

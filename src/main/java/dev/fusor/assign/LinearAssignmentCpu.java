@@ -1,7 +1,6 @@
 package dev.fusor.assign;
 
 import dev.fusor.device.CpuDevice;
-import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -20,7 +19,7 @@ final class LinearAssignmentCpu implements LinearAssignment {
     public Assignment solve(Tensor costs, Goal goal) {
         check(costs, 2, "[rows, columns]");
         try (Arena arena = Arena.ofShared()) {
-            return new Problem(matrix(costs, goal), "", device::run).solve(arena);
+            return new Problem(CostMatrix.of(costs, goal), "", device::run).solve(arena);
         }
     }
 
@@ -33,7 +32,7 @@ final class LinearAssignmentCpu implements LinearAssignment {
             Tensor one = Tensor.of(costs.slice(number * elements, elements).data(), costs.dtype(),
                     Shape.of(costs.shape().extent(1), costs.shape().extent(2)));
             try (Arena arena = Arena.ofConfined()) {
-                solved[(int) number] = new Problem(matrix(one, goal), "problem " + number + ": ", Passes.ALONE)
+                solved[(int) number] = new Problem(CostMatrix.of(one, goal), "problem " + number + ": ", Passes.ALONE)
                         .solve(arena);
             }
         });
@@ -41,25 +40,11 @@ final class LinearAssignmentCpu implements LinearAssignment {
     }
 
     private void check(Tensor costs, int rank, String shape) {
-        DType type = costs.dtype();
-        boolean known = type == DType.F32 || type == DType.F64 || type == DType.I32 || type == DType.I64;
-        if (!known || costs.shape().rank() != rank) {
-            throw new IllegalArgumentException(
-                    "costs are F32, F64, I32 or I64 of shape %s, got %s".formatted(shape, costs));
-        }
-        for (int axis = 0; axis < rank; axis++) {
-            if (costs.shape().extent(axis) > Integer.MAX_VALUE - 64) {
-                throw new IllegalArgumentException("costs have fewer than 2^31 - 64 rows or columns, got " + costs);
-            }
-        }
+        CostMatrix.check(costs, shape, costs.shape().rank() == rank);
         if (!device.reaches(costs.data())) {
             throw new IllegalArgumentException(
                     "an assignment on %d threads takes memory that all of them may use, got %s in an arena of one thread: wanted a shared or automatic one"
                             .formatted(device.threads(), costs));
         }
-    }
-
-    private static CostMatrix matrix(Tensor costs, Goal goal) {
-        return CostMatrix.of(costs, goal, (int) costs.shape().extent(0), (int) costs.shape().extent(1));
     }
 }

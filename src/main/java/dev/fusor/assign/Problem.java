@@ -12,15 +12,6 @@ final class Problem {
     /** Rows that a message names at most. */
     private static final int MOST_NAMED = 8;
 
-    /**
-     * No number on the way exceeds this, times the rows and one, times the largest cost C. A bid sets a dual to
-     * c_ij - c_ik + v_k, so 16 bids a row leave it above -(32 rows + 1) C. A distance is an alternating sum of at most 2 rows + 1
-     * costs less one dual, what it is compared by such a distance and a dual more: below (68 rows + 8) C.
-     */
-    private static final double LONGEST_SUM = 128;
-
-    private static final double EXACT_INTEGERS = 0x1p53;
-
     private final CostMatrix given;
     private final String name;
     private final Passes passes;
@@ -87,8 +78,7 @@ final class Problem {
     }
 
     private void checkMagnitude(double largest) {
-        double most = (given.integers() ? EXACT_INTEGERS : Double.MAX_VALUE)
-                / (LONGEST_SUM * (Math.min(given.rows(), given.columns()) + 1));
+        double most = given.mostMagnitude();
         if (!(largest <= most)) {
             throw firstWrong(most);
         }
@@ -136,14 +126,8 @@ final class Problem {
         int[] rows = tall ? matching.column : matching.owner;
         double[] u = tall ? matching.dual : shortSide;
         double[] v = tall ? shortSide : matching.dual;
-        Certificate certificate = new Certifier(given, passes).certify(columns, rows, u, v);
-        double objective = Certifier.sum(given, columns);
-        return new Assignment(columns, rows, signed(u), signed(v), given.negated() ? 0.0 - objective : objective,
-                certificate);
-    }
-
-    /** Duals for the costs as they were given; one zero. */
-    private double[] signed(double[] duals) {
-        return Arrays.stream(duals).map(dual -> given.negated() ? 0.0 - dual : dual + 0.0).toArray();
+        Certifier certifier = new Certifier(given, passes);
+        return Certifier.certified(given.negated(), columns, rows, u, v, certifier.paid(columns),
+                certifier.worstPair(u, v));
     }
 }

@@ -251,13 +251,13 @@ class LinearAssignmentTest {
         assertThatThrownBy(() -> solve(type, costs, costs[0].length, goal)).hasMessage(message);
     }
 
-    private static String describe(DType type, double[][] costs, int columns, Goal goal) {
+    static String describe(DType type, double[][] costs, int columns, Goal goal) {
         return "%s %d x %d, %s, seed %d: %s".formatted(type, costs.length, columns, goal, SEED,
                 costs.length * columns > 100 ? "" : Arrays.deepToString(costs));
     }
 
     /** Tries every assignment; an infinity where each has a forbidden pair. */
-    private static double best(double[][] costs, int columns, Goal goal) {
+    static double best(double[][] costs, int columns, Goal goal) {
         double sign = goal == Goal.MINIMISE ? 1 : -1;
         boolean tall = costs.length > columns;
         double[][] wide = new double[Math.min(costs.length, columns)][Math.max(costs.length, columns)];
@@ -283,7 +283,7 @@ class LinearAssignmentTest {
     }
 
     /** Pairs, duals, objective and certificate belong together. All numbers are exact here. */
-    private static void check(Assignment assignment, DType type, double[][] costs, int m, Goal goal) {
+    static void check(Assignment assignment, DType type, double[][] costs, int m, Goal goal) {
         double scale = Costs.scale(type);
         double sign = goal == Goal.MINIMISE ? 1 : -1;
         int n = costs.length;
@@ -317,7 +317,7 @@ class LinearAssignmentTest {
         assertThat(assignment.certificate()).as(which).isEqualTo(new Certificate(0, 0, 0));
     }
 
-    private static void follows(Assignment assignment, DType type, double[][] costs, int m, Goal goal) {
+    static void follows(Assignment assignment, DType type, double[][] costs, int m, Goal goal) {
         int n = costs.length;
         double sign = goal == Goal.MINIMISE ? 1 : -1;
         boolean tall = n > m;

@@ -9,7 +9,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.LongStream;
 
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -55,6 +57,7 @@ final class Replay {
             case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
             case "pack_units", "multiply_units" -> Cuda.shipped("linalg/unit_similarity", kernel);
             case "measure", "combine" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
+            case "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
             default -> Cuda.ptx(kernel, architecture);
         };
     }
@@ -67,6 +70,7 @@ final class Replay {
             case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
             case "pack_units", "multiply_units" -> "cuda-kernels/linalg/unit_similarity.cu:";
             case "measure", "combine" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
+            case "solve", "transpose" -> "cuda-kernels/assign/linear_assignment_f64.cu:";
             default -> "native/simulator/kernels/" + kernel + ".cu:";
         };
     }
@@ -171,6 +175,21 @@ final class Replay {
                     cuda.run(cuda.function(module, kernel), 2, 32 * warps, 4096 * warps, job, 0L, 3L, 0);
                 }
             }
+            case "solve" -> {
+                // Two problems of two warps each, with so many ties that rows are left for paths.
+                int problems = 2;
+                int n = 40;
+                long costs = cuda.copyOf(cuda.arena().allocateFrom(JAVA_DOUBLE,
+                        random.doubles(problems * n * n, 0, 10).map(Math::floor).toArray()));
+                long[] doubles = LongStream.generate(() -> cuda.allocate(8L * problems * n)).limit(5).toArray();
+                long[] ints = LongStream.generate(() -> cuda.allocate(4L * problems * n)).limit(5).toArray();
+                long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, costs, doubles[0], doubles[1], ints[0],
+                        ints[1], ints[2], doubles[2], 0, doubles[3], ints[3], ints[4], 0, 0, 0, 0, 0, doubles[4],
+                        problems, Double.doubleToRawLongBits(10), n, n, n, n, 0, 1));
+                cuda.run(cuda.function(module, kernel), problems, 64, 20 * n, job);
+            }
+            case "transpose" -> cuda.run(cuda.function(module, kernel), 1, 256, 0, in, cuda.allocate(8 * 40 * 50), 40,
+                    50, 1L);
             default -> throw new IllegalArgumentException(kernel);
         }
     }

@@ -142,6 +142,11 @@ public final class CudaDevice implements AutoCloseable {
         }
     }
 
+    /** {@return the most bytes of shared memory that a block may have, by {@link CudaKernel#allowSharedMemory}} */
+    public int sharedMemoryOfBlock() {
+        return attribute(LibCuda.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN());
+    }
+
     /** Waits for everything on the device, of every stream of the context. */
     public void synchronize() {
         enter();
