@@ -10,6 +10,7 @@
 //             add_chunks adds those
 //   traffic   each input is read once and its packed form written once; the product reads 16 KiB of packed numbers for 2^18 operations, and
 //             reads and writes its result once for each chunk
+#include "axes.cuh"
 #include "tiles.cuh"
 
 struct Chunk {
@@ -19,17 +20,11 @@ struct Chunk {
 };
 
 struct Operand {
-    uint64_t first;   // the address of the first unit's first element
-    long long step;   // elements from a unit to the next
-    long long axes;   // where its axes begin
+    uint64_t first;  // the address of the first unit's first element
+    long long step;  // elements from a unit to the next
+    const Axis* axes;
     int axisCount;
     int format;
-};
-
-struct Axis {
-    long long extent;
-    long long stride;
-    const int* order;  // null where entries are read as they lie
 };
 
 namespace {
@@ -45,19 +40,6 @@ constexpr int kPanel = kChunk * kTile;  // packed numbers of a chunk of a tile's
 __device__ inline int tiles(int units) { return (units + kTile - 1) / kTile; }
 
 __device__ inline int padded(const Chunk& chunk) { return (chunk.columns + kStep - 1) / kStep * kStep; }
-
-__device__ inline long long offsetOf(long long column, const Operand& operand, const Axis* axes)
-{
-    long long offset = 0;
-#pragma unroll 1
-    for (long long a = operand.axes + operand.axisCount - 1; a >= operand.axes; a--) {
-        const Axis axis = axes[a];
-        const long long entry = column % axis.extent;
-        column /= axis.extent;
-        offset += axis.stride * (axis.order == nullptr ? entry : axis.order[entry]);
-    }
-    return offset;
-}
 
 // Widens a chunk of some units. Threads run along columns, or along units where these are neighbours in memory. What is padding becomes what fma takes
 // without a trace: +0 times -0 is -0, and adding -0 changes nothing.
@@ -120,8 +102,7 @@ __device__ inline void add(float* sums, const float (&products)[4], int count, b
 }  // namespace
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-    pack_units(const Chunk* __restrict__ chunks, int chunkCount, const Operand* __restrict__ operands, const Axis* __restrict__ axes, int countA,
-               int countB, float* __restrict__ packedA, float* __restrict__ packedB)
+    pack_units(const Chunk* __restrict__ chunks, int chunkCount, const Operand* __restrict__ operands, int countA, int countB, float* __restrict__ packedA, float* __restrict__ packedB)
 {
     __shared__ float tile[kChunk][kGroup + 1];
     __shared__ long long offsets[kChunk];
@@ -136,7 +117,7 @@ extern "C" __global__ void __launch_bounds__(kThreads)
         const int count = second ? countB : countA;
         const float padding = second ? -0.0f : 0.0f;
         const int k = threadIdx.x;
-        offsets[k] = k < chunk.columns ? offsetOf(chunk.from + k, operand, axes) : 0;
+        offsets[k] = k < chunk.columns ? offsetOf(chunk.from + k, operand.axes, operand.axisCount) : 0;
         __syncthreads();
         switch (static_cast<Format>(operand.format)) {
         case Format::F32: load<Format::F32>(tile, offsets, operand, chunk.columns, group * kGroup, count, padding); break;

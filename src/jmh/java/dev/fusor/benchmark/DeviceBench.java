@@ -19,6 +19,8 @@ import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitEnsemble.Model;
 import dev.fusor.ensemble.LogitEnsemble.Output;
 import dev.fusor.ensemble.LogitEnsembleCuda;
+import dev.fusor.linalg.PermutedInterpolationCuda;
+import dev.fusor.linalg.PermutedView;
 import dev.fusor.linalg.UnitSimilarityCuda;
 import dev.fusor.linalg.UnitSimilarityCuda.Pair;
 import dev.fusor.linalg.Units;
@@ -48,6 +50,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
@@ -131,6 +134,9 @@ public final class DeviceBench {
             ensemble(type, Mode.PROBABILITIES, Output.ENTROPY, Output.DISAGREEMENT);
             ensemble(type, Mode.PROBABILITIES, Output.LOG_PROBABILITIES);
             similarities(type, (int) Math.min(4096, Math.sqrt(elements)));
+            for (int axis = 0; axis < 2; axis++) {
+                permuted(type, (int) Math.min(4096, Math.sqrt(elements)), axis);
+            }
         }
         assignment(1000, 128);
         assignment(1, 1024);
@@ -299,6 +305,31 @@ public final class DeviceBench {
                 double rate = report("similarities of %d units, %s".formatted(units, type), bytes, similarity::run);
                 double operations = 2.0 * units * units * units * rate / bytes;
                 System.out.println(String.format(Locale.ROOT, "%-40s %10.1f GFLOP/s", "", operations));
+            }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** Rows or columns reversed on the way: moved, and interpolated. */
+    private void permuted(DType type, int columns, int axis) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            Shape shape = Shape.of(elements / columns, columns);
+            int[][] orders = new int[2][];
+            orders[axis] = IntStream.iterate((int) shape.extent(axis) - 1, i -> i >= 0, i -> i - 1).toArray();
+            Tensor from = allocate(memories, type).slice(0, shape.elements());
+            PermutedView view = PermutedView.of(Tensor.of(from.data(), type, shape), orders);
+            Tensor first = allocate(memories, type).slice(0, shape.elements());
+            Tensor out = allocate(memories, type).slice(0, shape.elements());
+            String what = "%s of %s".formatted(axis == 0 ? "rows" : "columns", type);
+            long bytes = type.byteSize(shape.elements());
+            try (PermutedInterpolationCuda move = PermutedInterpolationCuda.prepare(stream,
+                    List.of(PermutedInterpolationCuda.Item.move(view, out)));
+                    PermutedInterpolationCuda joined = PermutedInterpolationCuda.prepare(stream,
+                            List.of(new PermutedInterpolationCuda.Item(first, view, 0.5, out)))) {
+                report("moved " + what, 2 * bytes, move::run);
+                report("interpolated " + what, 3 * bytes, joined::run);
             }
         } finally {
             memories.forEach(CudaMemory::close);

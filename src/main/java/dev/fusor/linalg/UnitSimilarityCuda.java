@@ -117,7 +117,7 @@ public final class UnitSimilarityCuda implements AutoCloseable {
         CudaMemory memory = null;
         try {
             memory = CudaMemory.allocate(stream, chunksOfPass * chunkBytes);
-            this.pack = packing.prepare(8, 4, 8, 8, 4, 4, 8, 8);
+            this.pack = packing.prepare(8, 4, 8, 4, 4, 8, 8);
             this.multiply = kernel(stream, "multiply_units").prepare(8, 4, 8, 8, 4, 4, 8, 8);
             this.add = adding.prepare(8, 4, 4, 4, 8);
         } catch (RuntimeException e) {
@@ -131,8 +131,8 @@ public final class UnitSimilarityCuda implements AutoCloseable {
         long packedA = workspace.segment().address();
         long packedB = packedA + chunksOfPass * tilesA * PANEL_BYTES;
         long partials = packedB + chunksOfPass * tilesB * PANEL_BYTES;
-        pack.block(THREADS, 0).set(2, tables.operands()).set(3, tables.axes()).set(4, countA).set(5, countB)
-                .set(6, packedA).set(7, packedB);
+        pack.block(THREADS, 0).set(2, tables.operands()).set(3, countA).set(4, countB).set(5, packedA)
+                .set(6, packedB);
         multiply.block(THREADS, 0).set(2, packedA).set(3, packedB).set(4, countA).set(5, countB)
                 .set(6, similarities.data()).set(7, apart ? partials : 0);
         long sums = (similarities.elements() + THREADS - 1) / THREADS;

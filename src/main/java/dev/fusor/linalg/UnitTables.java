@@ -17,25 +17,24 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 final class UnitTables implements AutoCloseable {
     private static final int CHUNK_BYTES = 16;
     private static final int OPERAND_BYTES = 32;
-    private static final int AXIS_BYTES = 24;
 
     private final CudaMemory memory;
     private final long chunks;
     private final long operandsAt;
-    private final long axesAt;
 
     /** Enqueues the copy of the tables of some pairs. */
     UnitTables(CudaStream stream, List<Pair> pairs) {
         this.chunks = pairs.stream().mapToLong(pair -> (pair.a().columns() + CHUNK - 1) / CHUNK).sum();
         List<Units> operands = pairs.stream().flatMap(pair -> List.of(pair.a(), pair.b()).stream()).toList();
         this.operandsAt = chunks * CHUNK_BYTES;
-        this.axesAt = operandsAt + (long) operands.size() * OPERAND_BYTES;
-        long ordersAt = axesAt + AXIS_BYTES * operands.stream().mapToLong(UnitTables::rank).sum();
-        this.memory = CudaMemory.allocate(stream, ordersAt + operands.stream().mapToLong(UnitTables::orderBytes).sum());
+        long axesAt = operandsAt + (long) operands.size() * OPERAND_BYTES;
+        long ordersAt = axesAt + AxisTable.BYTES * operands.stream().mapToLong(UnitTables::rank).sum();
+        this.memory = CudaMemory.allocate(stream, ordersAt + operands.stream()
+                .mapToLong(units -> AxisTable.orderBytes(units.source(), rank(units))).sum());
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(memory.segment().byteSize(), Long.BYTES);
             writeChunks(pairs, host);
-            writeOperands(operands, host, ordersAt);
+            writeOperands(operands, host, new AxisTable(host, memory.segment().address(), axesAt, ordersAt));
             stream.upload(host, memory.segment());
         } catch (RuntimeException e) {
             memory.close();
@@ -45,14 +44,6 @@ final class UnitTables implements AutoCloseable {
 
     private static int rank(Units units) {
         return units.source().tensor().shape().rank();
-    }
-
-    private static long orderBytes(Units units) {
-        long entries = 0;
-        for (int axis = 0; axis < rank(units); axis++) {
-            entries += units.source().inPlace(axis) ? 0 : units.source().order(axis).length;
-        }
-        return entries * Integer.BYTES;
     }
 
     private static void writeChunks(List<Pair> pairs, MemorySegment host) {
@@ -67,29 +58,19 @@ final class UnitTables implements AutoCloseable {
         }
     }
 
-    private void writeOperands(List<Units> operands, MemorySegment host, long ordersAt) {
+    private void writeOperands(List<Units> operands, MemorySegment host, AxisTable axes) {
         long at = operandsAt;
-        long axis = 0;
-        long order = ordersAt;
         for (Units units : operands) {
             Tensor tensor = units.source().tensor();
             host.set(JAVA_LONG, at, tensor.data().address() + tensor.dtype().byteSize(units.base(0)));
             host.set(JAVA_LONG, at + 8, units.base(1) - units.base(0));
-            host.set(JAVA_LONG, at + 16, axis);
+            host.set(JAVA_LONG, at + 16, axes.next());
             host.set(JAVA_INT, at + 24, rank(units));
             host.set(JAVA_INT, at + 28, CudaFormats.number(tensor.dtype()));
-            at += OPERAND_BYTES;
-            for (int i = 0; i < rank(units); i++, axis++) {
-                long row = axesAt + axis * AXIS_BYTES;
-                int[] entries = units.source().order(i);
-                host.set(JAVA_LONG, row, units.extent(i));
-                host.set(JAVA_LONG, row + 8, units.source().stride(i));
-                if (entries != null) {
-                    host.set(JAVA_LONG, row + 16, memory.segment().address() + order);
-                    MemorySegment.copy(entries, 0, host, JAVA_INT, order, entries.length);
-                    order += (long) entries.length * Integer.BYTES;
-                }
+            for (int axis = 0; axis < rank(units); axis++) {
+                axes.add(units.source(), axis, units.extent(axis));
             }
+            at += OPERAND_BYTES;
         }
     }
 
@@ -106,11 +87,6 @@ final class UnitTables implements AutoCloseable {
     /** {@return the address of the operands} */
     long operands() {
         return memory.segment().address() + operandsAt;
-    }
-
-    /** {@return the address of the axes} */
-    long axes() {
-        return memory.segment().address() + axesAt;
     }
 
     @Override

@@ -13,6 +13,7 @@ import java.util.stream.LongStream;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 /** Launches recorded by the simulated driver and run again under a sanitizer, in a process of their own. */
@@ -55,6 +56,7 @@ final class Replay {
             case "products" -> Cuda.shipped("reduce/reduction_bf16", kernel);
             case "fold_f64" -> Cuda.shipped("reduce/fold", kernel);
             case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
+            case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation", kernel);
             case "pack_units", "multiply_units" -> Cuda.shipped("linalg/unit_similarity", kernel);
             case "measure", "combine" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
             case "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
@@ -68,6 +70,7 @@ final class Replay {
             case "products" -> "cuda-kernels/reduce/reduction_bf16.cu:";
             case "fold_f64" -> "cuda-kernels/reduce/fold.cu:";
             case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
+            case "interpolate_bf16" -> "cuda-kernels/linalg/permuted_interpolation.cu:";
             case "pack_units", "multiply_units" -> "cuda-kernels/linalg/unit_similarity.cu:";
             case "measure", "combine" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
             case "solve", "transpose" -> "cuda-kernels/assign/linear_assignment_f64.cu:";
@@ -142,11 +145,34 @@ final class Replay {
             case "pack_units" -> {
                 // A chunk of 16 columns of 40 rows, and of 40 columns, in eight groups on one block.
                 long chunk = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 16));
-                long operands = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 16, 0, 2, in, 1, 2, 2));
                 long axes = cuda
                         .copyOf(cuda.arena().allocateFrom(JAVA_LONG, 1, 16, 0, 16, 1, 0, 16, 40, 0, 1, 1, 0));
-                cuda.run(cuda.function(module, kernel), 1, 256, 0, chunk, 1, operands, axes, 40, 40,
+                long operands = cuda
+                        .copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 16, axes, 2, in, 1, axes + 48, 2));
+                cuda.run(cuda.function(module, kernel), 1, 256, 0, chunk, 1, operands, 40, 40,
                         cuda.allocate(4 * 128 * 256), cuda.allocate(4 * 128 * 256));
+            }
+            case "interpolate_bf16" -> {
+                // Two tiles of two lines of 300 elements, both orders reversed, staged and then gathered, on one block.
+                MemorySegment orders = cuda.arena().allocate(JAVA_INT, 304);
+                for (int i = 0; i < 300; i++) {
+                    orders.setAtIndex(JAVA_INT, i, 299 - i);
+                }
+                for (int i = 0; i < 4; i++) {
+                    orders.setAtIndex(JAVA_INT, 300 + i, 3 - i);
+                }
+                long order = cuda.copyOf(orders);
+                long axis = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 4, 300, order + 1200));
+                long second = 1L << 32;
+                long tiles = cuda.copyOf(
+                        cuda.arena().allocateFrom(JAVA_LONG, 0, 2, 2, 2, 0, 2 | second, 2, 2 | second));
+                long half = 0x3F000000L;
+                long weights = half | half << 32;
+                long toLine = (1L << 32) / 300 + 1;
+                long out = cuda.allocate(2 * 1200);
+                long items = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, in + 4096, out, order, axis,
+                        1 | 1L << 32, 300, toLine, weights, in, in + 4096, out, order, axis, 1, 300, toLine, weights));
+                cuda.run(cuda.function(module, kernel), 1, 256, 2 * 1200 + 16, tiles, 4L, items);
             }
             case "multiply_units" -> {
                 // Two steps of 8 columns.

@@ -21,7 +21,7 @@ class SanitizedKernelsTest {
         "block_sum, sm_75",
         "block_sum, sm_90", "products, shipped", "fold_f64, shipped", "scan_keys, shipped",
         "count_keys, shipped", "measure, shipped", "combine, shipped", "pack_units, shipped",
-        "multiply_units, shipped", "solve, shipped"})
+        "multiply_units, shipped", "solve, shipped", "interpolate_bf16, shipped"})
     void noSanitizerFindsAnything(String kernel, String architecture) throws Exception {
         byte[] ptx = Replay.ptx(kernel, architecture);
         NativeBuild.module(ptx, kernel, Variant.PLAIN);
