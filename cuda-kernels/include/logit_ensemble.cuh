@@ -6,9 +6,11 @@
 //   tables    a job, as LogitEnsembleCuda.java writes it, and its models
 //   order     a warp has a chunk of 1024 classes, a thread two neighbouring lanes of its 64: a lane's classes come to its thread in order. They wait
 //             in shared memory, each thread's own, until the maximum is known. What chunks give goes up the tree when the last part of a row is through
-//   phases    MEASURE the sums of exponentials of each model, COMBINE the models, NORMALISE scores: those that the mode and the outputs need
+//   phases    MEASURE the sums of exponentials of each model, COMBINE the models, NORMALISE scores, RANK classes: those that the mode and the outputs
+//             need
 //   launch    1-D, a warp for each chunk of a part of a row, 4 KB of shared memory for each warp; blocks take parts in turn: any grid. The last part of
-//             a row that is through adds up what its chunks gave
+//             a row that is through adds up what its chunks gave. RANK takes blocks of one warp, which has a row, and behind its 4 KB 8 bytes for each
+//             rank and 4 for each chunk looked at
 //   traffic   each logit once for each phase that reads it; results once
 #pragma once
 #include "ensemble/members.cuh"
@@ -16,6 +18,7 @@
 #include "ensemble/measure.cuh"
 #include "ensemble/combine.cuh"
 #include "ensemble/results.cuh"
+#include "ensemble/rank.cuh"
 
 namespace ensemble {
 
@@ -25,16 +28,22 @@ __device__ inline void run(const EnsembleJob& given, long long firstRow, long lo
     extern __shared__ float2 values[];  // of each warp
     __shared__ EnsembleJob job;         // a copy, so that nothing of it is kept in registers
     __shared__ Members members;
+    __shared__ Ranking ranking;
     __shared__ bool last;
     for (int i = threadIdx.x; i < static_cast<int>(sizeof(EnsembleJob) / 4); i += blockDim.x) {
         reinterpret_cast<int*>(&job)[i] = reinterpret_cast<const int*>(&given)[i];
     }
     __syncthreads();
     const int chunkOfPart = threadIdx.x / 32;
-    const Row<FORMAT> row = {job, members, values + chunkOfPart * (kChunk / 2) + lane()};
-    for (long long task = blockIdx.x; task < rows * job.parts; task += gridDim.x) {
-        const long long slot = task / job.parts;
-        const int chunk = static_cast<int>(task % job.parts) * (blockDim.x / 32) + chunkOfPart;
+    if (threadIdx.x == 0) {
+        ranking.room = reinterpret_cast<float*>(values + kChunk / 2);
+        ranking.most = job.ranks;
+    }
+    const Row<FORMAT> row = {job, members, ranking, values + chunkOfPart * (kChunk / 2) + lane()};
+    const int parts = phase == RANK ? 1 : job.parts;
+    for (long long task = blockIdx.x; task < rows * parts; task += gridDim.x) {
+        const long long slot = task / parts;
+        const int chunk = static_cast<int>(task % parts) * (blockDim.x / 32) + chunkOfPart;
         if (chunkOfPart == 0) {
             row.turnTo(firstRow + slot, slot);
             row.gather(phase);
@@ -46,7 +55,7 @@ __device__ inline void run(const EnsembleJob& given, long long firstRow, long lo
             row.sweep(phase, chunk);
         }
         __syncthreads();
-        if (phase == NORMALISE) {
+        if (phase == NORMALISE || phase == RANK) {
             continue;
         }
         if (threadIdx.x == 0) {
@@ -79,7 +88,7 @@ __device__ inline void run(const EnsembleJob& given, long long firstRow, long lo
         ensemble::run<FORMAT>(*job, firstRow, rows, ensemble::MEASURE);                                                            \
     }                                                                                                                             \
     extern "C" __global__ void __launch_bounds__(ensemble::kMostThreads, 2)                                                         \
-        combine(const EnsembleJob* __restrict__ job, long long firstRow, long long rows, int normalises)                            \
+        combine(const EnsembleJob* __restrict__ job, long long firstRow, long long rows, int phase)                                 \
     {                                                                                                                             \
-        ensemble::run<FORMAT>(*job, firstRow, rows, normalises ? ensemble::NORMALISE : ensemble::COMBINE);                         \
+        ensemble::run<FORMAT>(*job, firstRow, rows, phase == 0 ? ensemble::COMBINE : phase == 1 ? ensemble::NORMALISE : ensemble::RANK);\
     }

@@ -16,7 +16,7 @@ __device__ inline ChunkRecord Row<FORMAT>::recordOf(int chunk, Maximum maximum, 
         float2 sums = {};
         float2 moments = {};
 #pragma unroll 4
-        for (int r = 0; r < kRows; r++) {
+        for (int r = 0; r < rowsOf(chunk); r++) {
             const float2 x = pair(r);
             addExponential(__fsub_rn(x.x, record.max), sums.x, moments.x);
             addExponential(__fsub_rn(x.y, record.max), sums.y, moments.y);
@@ -43,7 +43,7 @@ __device__ inline int Row<FORMAT>::firstOf(int chunk, float max) const
     const auto isMax = [=](float x) { return x == max || (isNaN(x) && isNaN(max)); };
     int first = job.classes;
 #pragma unroll 4
-    for (int r = kRows - 1; r >= 0; r--) {
+    for (int r = rowsOf(chunk) - 1; r >= 0; r--) {
         const float2 x = pair(r);
         const int c = classOf(chunk, r);
         first = isMax(x.x) ? c : isMax(x.y) ? c + 1 : first;

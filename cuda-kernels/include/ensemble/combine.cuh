@@ -106,7 +106,7 @@ __device__ inline Maximum Row<FORMAT>::combineValues(int chunk) const
     const bool oneByOne = job.mode == VOTE || job.limited;
     Maximum maximum;
 #pragma unroll 1
-    for (int firstRow = 0; firstRow < kRows; firstRow += kRowCount) {
+    for (int firstRow = 0; firstRow < rowsOf(chunk); firstRow += kRowCount) {
         float2 made[kRowCount];
 #pragma unroll
         for (int r = 0; r < kRowCount; r++) {
@@ -129,7 +129,7 @@ __device__ inline Maximum Row<FORMAT>::combineOneByOne(int chunk) const
 {
     Maximum maximum;
 #pragma unroll 1
-    for (int r = 0; r < kRows; r++) {
+    for (int r = 0; r < rowsOf(chunk); r++) {
         float made[2];
 #pragma unroll 1
         for (int h = 0; h < 2; h++) {

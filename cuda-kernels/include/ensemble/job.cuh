@@ -17,7 +17,7 @@ struct EnsembleJob {
     uint64_t models;
     uint64_t gates;
     uint64_t labels;
-    uint64_t outputs[8];   // in the order of LogitEnsembleCuda.OUTPUTS; 0 where one is not wanted
+    uint64_t outputs[10];  // in the order of LogitEnsemble.Output; 0 where one is not wanted
     uint64_t records;      // of the chunks of some rows: a ChunkRecord of each model, then of what they are combined to
     uint64_t statistics;   // of those rows, likewise
     uint64_t partsDone;    // of each of those rows; 0 before and after
@@ -30,7 +30,7 @@ struct EnsembleJob {
     int limited;  // whether a model lacks classes
     int parts;    // of a row
     int passing;  // whether chunks without the best class may be passed over
-    int padding;
+    int ranks;    // how many best classes are wanted
 };
 
 namespace ensemble {
@@ -45,8 +45,19 @@ constexpr float kTiny = 0x1p-100f;  // below, logarithms are not taken of rounde
 constexpr float kSlack = 1.0001f;   // what the bound of a chunk's probabilities is raised by: more than all roundings of 64 models
 
 enum Mode { LOGITS, PROBABILITIES, LOG_PROBABILITIES, MAXIMUM, MOST_CONFIDENT, VOTE };
-enum Phase { MEASURE, COMBINE, NORMALISE };
-enum Output { LOGITS_OUT, LOG_PROBABILITIES_OUT, PROBABILITIES_OUT, ARGMAX, ENTROPY, LOG_SUM_EXP, DISAGREEMENT, LOSS };
+enum Phase { MEASURE, COMBINE, NORMALISE, RANK };
+enum Output {
+    LOGITS_OUT,
+    LOG_PROBABILITIES_OUT,
+    PROBABILITIES_OUT,
+    ARGMAX,
+    TOP_CLASSES,
+    TOP_LOG_PROBABILITIES,
+    ENTROPY,
+    LOG_SUM_EXP,
+    DISAGREEMENT,
+    LOSS
+};
 
 __device__ inline bool isFinite(float x) { return fabsf(x) <= 0x1.fffffep127f; }
 

@@ -20,7 +20,7 @@ __device__ inline Maximum Row<FORMAT>::clearAbsent(int e, int chunk) const
 {
     Maximum maximum;
 #pragma unroll 1
-    for (int r = 0; r < kRows; r++) {
+    for (int r = 0; r < rowsOf(chunk); r++) {
         const int c = classOf(chunk, r);
         float2 x = pair(r);
         x.x = c < job.classes && has(e, c) ? x.x : -float_math::kInfinity;
@@ -95,7 +95,7 @@ __device__ inline Maximum Row<FORMAT>::keepEach(int e, int chunk) const
     const uint64_t rows = logits(e, chunk * kChunk);
     Maximum maximum;
 #pragma unroll 1
-    for (int firstRow = 0; firstRow < kRows; firstRow += kRowCount) {
+    for (int firstRow = 0; firstRow < rowsOf(chunk); firstRow += kRowCount) {
         uint32_t words[kRowCount * kPairWords<FORMAT>];
         loadEach<FORMAT, kRowCount>(words, rows + firstRow * kLanes * bytesOf(FORMAT), count(chunk) - firstRow * kLanes);
 #pragma unroll

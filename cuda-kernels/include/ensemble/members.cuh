@@ -21,36 +21,32 @@ __device__ inline void Row<FORMAT>::turnTo(long long row, long long slot) const
 template <Format FORMAT>
 __device__ inline void Row<FORMAT>::gather(Phase phase) const
 {
-    double weights[kMostModels / 32];
     double sum = 0.0;
     bool sound = true;
-#pragma unroll
-    for (int part = 0; part < kMostModels / 32; part++) {
-        const int e = part * 32 + lane();
-        weights[part] = e < job.modelCount ? __dmul_rn(model(e).weight, gate(e)) : 0.0;
-        sound &= weights[part] >= 0.0;
 #pragma unroll 1
-        for (int l = 0; l < min(32, job.modelCount - part * 32); l++) {
-            sum = __dadd_rn(sum, __shfl_sync(kWarp, weights[part], l));
-        }
+    for (int e = 0; e < job.modelCount; e++) {
+        const double weight = weightOf(e);
+        sound &= weight >= 0.0;
+        sum = __dadd_rn(sum, weight);
     }
-    sound = __all_sync(kWarp, sound) && sum > 0.0 && sum < __longlong_as_double(0x7FF0000000000000LL);
-    int before = 0;
-#pragma unroll
-    for (int part = 0; part < kMostModels / 32; part++) {
-        const float share = sound ? __double2float_rn(__ddiv_rn(weights[part], sum)) : 0.0f;
+    sound &= sum > 0.0 && sum < __longlong_as_double(0x7FF0000000000000LL);
+    int count = 0;
+#pragma unroll 1
+    for (int first = 0; first < job.modelCount; first += 32) {
+        const int e = first + lane();
+        const float share = sound && e < job.modelCount ? __double2float_rn(__ddiv_rn(weightOf(e), sum)) : 0.0f;
         const unsigned takers = __ballot_sync(kWarp, share > 0.0f);
-        members.shares[part * 32 + lane()] = share;
+        members.shares[e] = share;
         if (share > 0.0f) {
-            members.numbers[before + __popc(takers & ((1u << lane()) - 1))] = part * 32 + lane();
+            members.numbers[count + __popc(takers & ((1u << lane()) - 1))] = e;
         }
-        before += __popc(takers);
+        count += __popc(takers);
     }
     __syncwarp();
     if (lane() == 0) {
-        members.count = before;
+        members.count = count;
         members.sound = sound;
-        if (job.mode == MOST_CONFIDENT && phase != MEASURE && before > 0) {
+        if (job.mode == MOST_CONFIDENT && phase != MEASURE && count > 0) {
             members.numbers[0] = mostConfident();
             members.count = 1;
         }
@@ -74,14 +70,17 @@ __device__ inline int Row<FORMAT>::mostConfident() const
 }
 
 template <Format FORMAT>
-__device__ inline double Row<FORMAT>::gate(int e) const
+__device__ inline double Row<FORMAT>::weightOf(int e) const
 {
+    const double weight = model(e).weight;
+    if (job.gates == 0) {
+        return weight;
+    }
     const long long at = members.row * job.modelCount + e;
     const Format format = static_cast<Format>(job.gateFormat);
-    return job.gates == 0            ? 1.0
-           : format == Format::F32   ? widen<Format::F32>(codeAt<Format::F32>(job.gates, at))
-           : format == Format::F16   ? widen<Format::F16>(codeAt<Format::F16>(job.gates, at))
-                                     : widen<Format::BF16>(codeAt<Format::BF16>(job.gates, at));
+    return __dmul_rn(weight, format == Format::F32   ? widen<Format::F32>(codeAt<Format::F32>(job.gates, at))
+                             : format == Format::F16 ? widen<Format::F16>(codeAt<Format::F16>(job.gates, at))
+                                                     : widen<Format::BF16>(codeAt<Format::BF16>(job.gates, at)));
 }
 
 }  // namespace ensemble

@@ -84,7 +84,7 @@ __device__ inline void Row<FORMAT>::combine(int chunk, Maximum maximum) const
         const auto surprise = [](float p) { return p == 0.0f ? 0.0f : __fmul_rn(p, float_math::log(p)); };
         float2 sums = {};
 #pragma unroll 2
-        for (int r = 0; r < kRows; r++) {
+        for (int r = 0; r < rowsOf(chunk); r++) {
             const float2 p = pair(r);
             sums = {__fadd_rn(sums.x, surprise(p.x)), __fadd_rn(sums.y, surprise(p.y))};
         }
@@ -124,7 +124,7 @@ __device__ inline void Row<FORMAT>::storeResults(Phase phase, int chunk) const
         const uint64_t to = job.outputs[o] + members.row * job.classes * bytes;
         const bool pairs = to % (2 * bytes) == 0;
 #pragma unroll 1
-        for (int r = 0; r < kRows; r++) {
+        for (int r = 0; r < rowsOf(chunk); r++) {
             const int c = classOf(chunk, r);
             if (c >= job.classes) {
                 break;
@@ -159,21 +159,35 @@ __device__ inline void Row<FORMAT>::storeCode(uint64_t at, uint32_t code, int by
     }
 }
 
-// COMBINE or NORMALISE of a chunk, by one warp.
+// COMBINE or NORMALISE of a chunk, or RANK of the chunks that may have the best classes, by one warp.
 template <Format FORMAT>
-__device__ inline void Row<FORMAT>::sweep(Phase phase, int chunk) const
+__device__ inline void Row<FORMAT>::sweep(Phase phase, int given) const
 {
-    if (phase == COMBINE && isPassedOver(chunk)) {
+    if (phase == COMBINE && isPassedOver(given)) {
         if (lane() == 0) {
-            record(chunk, combined()) = {-1.0f, 0.0f, 0.0f, 0};
+            record(given, combined()) = {-1.0f, 0.0f, 0.0f, 0};
         }
         return;
     }
-    const Maximum maximum = combineValues(chunk);
-    if (phase == COMBINE) {
-        combine(chunk, maximum);
+    if (phase == RANK) {
+        rankChunks();
     }
-    storeResults(phase, chunk);
+    int place = 0;
+    do {
+        const int chunk = phase == RANK ? promising()[place] : given;
+        const Maximum maximum = combineValues(chunk);
+        if (phase == RANK) {
+            rankClasses(chunk);
+            continue;
+        }
+        if (phase == COMBINE) {
+            combine(chunk, maximum);
+        }
+        storeResults(phase, chunk);
+    } while (phase == RANK && isPromising(++place));
+    if (phase == RANK) {
+        storeRanks();
+    }
 }
 
 // Ends COMBINE of a row, by one warp.

@@ -9,6 +9,32 @@ namespace ensemble {
 // What a model does to the value of a class.
 enum class Step { MEAN, PROBABILITY, MAXIMUM };
 
+// The best of what one warp is offered, best first. Values and numbers lie in shared memory behind the values of its chunk.
+struct Ranking {
+    int size;
+    int held;
+    float* room;
+    int most;
+
+    __device__ float* values() const { return room; }
+
+    __device__ int* numbers() const { return reinterpret_cast<int*>(room + most); }
+
+    __device__ void begin(int count)
+    {
+        __syncwarp();
+        if (lane() == 0) {
+            size = count;
+            held = 0;
+        }
+        __syncwarp();
+    }
+
+    __device__ bool takes(float value, int number) const;
+    __device__ void offer(bool valid, float value, int number);
+    __device__ void insert(float value, int number);
+};
+
 // One row, as one warp or all warps of a block see it.
 template <Format FORMAT>
 struct Row {
@@ -16,6 +42,7 @@ struct Row {
 
     const EnsembleJob& job;
     Members& members;
+    Ranking& ranking;
     float2* values;  // this thread's of a chunk, row by row, 32 pairs apart; no other thread looks at them
 
     __device__ bool wants(Output output) const { return job.outputs[output] != 0; }
@@ -24,7 +51,7 @@ struct Row {
 
     __device__ bool isNormalised() const
     {
-        return wants(LOG_PROBABILITIES_OUT) || wants(PROBABILITIES_OUT) || wants(ENTROPY) || wants(LOSS);
+        return wants(LOG_PROBABILITIES_OUT) || wants(PROBABILITIES_OUT) || wants(TOP_LOG_PROBABILITIES) || wants(ENTROPY) || wants(LOSS);
     }
 
     __device__ const EnsembleModel& model(int e) const { return reinterpret_cast<const EnsembleModel*>(job.models)[e]; }
@@ -40,7 +67,12 @@ struct Row {
 
     __device__ int count(int chunk) const { return min(kChunk, job.classes - chunk * kChunk); }
 
+    __device__ int rowsOf(int chunk) const { return (count(chunk) + kLanes - 1) / kLanes; }
+
     __device__ uint64_t logits(int e, int c) const { return model(e).logits + (members.row * model(e).stride + c) * bytesOf(FORMAT); }
+
+    // The chunks to look at for the best classes.
+    __device__ int* promising() const { return ranking.numbers() + job.ranks; }
 
     __device__ float2& pair(int r) const { return values[r * 32]; }
 
@@ -83,7 +115,7 @@ struct Row {
     __device__ void turnTo(long long row, long long slot) const;
     __device__ void gather(Phase phase) const;
     __device__ int mostConfident() const;
-    __device__ double gate(int e) const;
+    __device__ double weightOf(int e) const;
 
     // chunk_sums.cuh
     __device__ ChunkRecord recordOf(int chunk, Maximum maximum, bool summed, bool ranked) const;
@@ -123,8 +155,14 @@ struct Row {
     __device__ float resultOf(Output output, int c, float value) const;
     __device__ void storeResults(Phase phase, int chunk) const;
     __device__ static void storeCode(uint64_t at, uint32_t code, int bytes);
-    __device__ void sweep(Phase phase, int chunk) const;
+    __device__ void sweep(Phase phase, int given) const;
     __device__ void finishCombine() const;
+
+    // rank.cuh
+    __device__ void rankChunks() const;
+    __device__ bool isPromising(int place) const;
+    __device__ void rankClasses(int chunk) const;
+    __device__ void storeRanks() const;
 };
 
 }  // namespace ensemble

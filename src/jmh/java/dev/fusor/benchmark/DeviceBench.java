@@ -63,6 +63,7 @@ public final class DeviceBench {
     private static final int RUNS = 11;
     private static final long RANDOM_BYTES = 1 << 24;
     private static final long VOCABULARY = 128_256;
+    private static final int BEST_CLASSES = 5;
 
     private final CudaDevice device;
     private final CudaStream stream;
@@ -130,7 +131,9 @@ public final class DeviceBench {
         for (DType type : new DType[]{DType.BF16, DType.F32}) {
             ensemble(type, Mode.LOGITS, Output.ARGMAX);
             ensemble(type, Mode.LOGITS, Output.ARGMAX, Output.ENTROPY);
+            ensemble(type, Mode.LOGITS, Output.TOP_CLASSES, Output.TOP_LOG_PROBABILITIES);
             ensemble(type, Mode.PROBABILITIES, Output.ARGMAX);
+            ensemble(type, Mode.PROBABILITIES, Output.TOP_CLASSES);
             ensemble(type, Mode.PROBABILITIES, Output.ENTROPY, Output.DISAGREEMENT);
             ensemble(type, Mode.PROBABILITIES, Output.LOG_PROBABILITIES);
             similarities(type, (int) Math.min(4096, Math.sqrt(elements)));
@@ -274,9 +277,13 @@ public final class DeviceBench {
             Map<Output, Tensor> outputs = new EnumMap<>(Output.class);
             long written = 0;
             for (Output output : wanted) {
-                Tensor flat = allocate(memories, output == Output.ARGMAX ? DType.I32 : DType.F32);
-                boolean whole = output == Output.LOG_PROBABILITIES;
-                Shape shape = whole ? Shape.of(rows, classes) : Shape.of(rows);
+                boolean numbers = output == Output.ARGMAX || output == Output.TOP_CLASSES;
+                Tensor flat = allocate(memories, numbers ? DType.I32 : DType.F32);
+                Shape shape = switch (output) {
+                    case LOG_PROBABILITIES -> Shape.of(rows, classes);
+                    case TOP_CLASSES, TOP_LOG_PROBABILITIES -> Shape.of(rows, BEST_CLASSES);
+                    default -> Shape.of(rows);
+                };
                 outputs.put(output, Tensor.of(flat.slice(0, shape.elements()).data(), flat.dtype(), shape));
                 written += 4 * shape.elements();
             }

@@ -28,13 +28,13 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  *
  * <p>What is prepared once is run as often as wanted; a run allocates nothing, copies nothing and waits for nothing. It is one
  * launch where the models' sums of exponentials are not needed (LOGITS, LOG_PROBABILITIES of complete models, MAXIMUM), else two;
- * one more for log-probabilities or probabilities of scores, class by class; and as many times that as the rows need so that what is
- * known of rows in between stays within {@value #MOST_SCRATCH} bytes. Where only best classes of a mean of probabilities are
- * asked for, chunks that cannot hold them are not read again.
+ * one more for log-probabilities or probabilities of scores, class by class; one more for the k best classes, which reads again
+ * the k chunks of {@link LogitEnsemble#CHUNK} classes that can hold them; and as many times that as the rows need so that what is
+ * known of rows in between stays within {@value #MOST_SCRATCH} bytes. Where only the best class of a mean of probabilities is
+ * asked for, chunks that cannot hold it are not read again.
  *
- * <p>All logits are of one type, F32, F16 or BF16; a launch takes up to {@value #MOST_CLASSES} classes. {@link Output#TOP_CLASSES}
- * and {@link Output#TOP_LOG_PROBABILITIES} are for the CPU. A label that is no class gives a loss of NaN: labels are not
- * looked at before they are needed. Vectors are loaded from rows that start at a multiple of two elements; models that lack
+ * <p>All logits are of one type, F32, F16 or BF16; there are up to {@value #MOST_CLASSES} classes, and up to {@value #MOST_RANKS}
+ * best ones. A label that is no class gives a loss of NaN: labels are not looked at before they are needed. Vectors are loaded from rows that start at a multiple of two elements; models that lack
  * classes are combined class by class.
  *
  * <p>It belongs to the thread that prepared it.
@@ -43,9 +43,10 @@ public final class LogitEnsembleCuda implements AutoCloseable {
     /** The most classes. */
     public static final int MOST_CLASSES = 1 << 20;
 
-    /** In the order of the kernels' job. */
-    private static final List<Output> OUTPUTS = List.of(Output.LOGITS, Output.LOG_PROBABILITIES, Output.PROBABILITIES,
-            Output.ARGMAX, Output.ENTROPY, Output.LOG_SUM_EXP, Output.DISAGREEMENT, Output.LOSS);
+    /** The most of {@link Output#TOP_CLASSES} and {@link Output#TOP_LOG_PROBABILITIES}. */
+    public static final int MOST_RANKS = 1024;
+
+    private static final List<Output> OUTPUTS = List.of(Output.values());
     private static final List<DType> TYPES = List.of(DType.F32, DType.F16, DType.BF16);
     private static final Set<Mode> MEASURED = Set.of(Mode.PROBABILITIES, Mode.MOST_CONFIDENT, Mode.VOTE);
     private static final Set<Mode> OF_PROBABILITIES = Set.of(Mode.PROBABILITIES, Mode.VOTE);
@@ -58,6 +59,10 @@ public final class LogitEnsembleCuda implements AutoCloseable {
     private static final int STATISTICS_BYTES = 32;
     private static final int JOB_BYTES = 24 + OUTPUTS.size() * Long.BYTES + 24 + 3 * Integer.BYTES
             + 9 * Integer.BYTES;
+    /** The last argument of the kernel that combines. */
+    private static final int COMBINE = 0;
+    private static final int NORMALISE = 1;
+    private static final int RANK = 2;
 
     private final CudaStream stream;
     private final long rows;
@@ -92,10 +97,10 @@ public final class LogitEnsembleCuda implements AutoCloseable {
         require(batch.gates() == null || TYPES.contains(batch.gates().dtype()),
                 "on a device gates are of one type of %s, got %s", TYPES, batch.gates());
         outputs.forEach((output, tensor) -> {
-            require(OUTPUTS.contains(output), "on a device results are some of %s, got %s: combine on the CPU", OUTPUTS,
-                    output);
             CudaFormats.requirePlaced(tensor);
         });
+        require(ranks(outputs) <= MOST_RANKS, "on a device there are up to %d best classes, got %d", MOST_RANKS,
+                ranks(outputs));
         for (Tensor tensor : new Tensor[]{batch.gates(), batch.labels()}) {
             if (tensor != null) {
                 CudaFormats.requirePlaced(tensor);
@@ -117,6 +122,7 @@ public final class LogitEnsembleCuda implements AutoCloseable {
         int chunks = (batch.classes() + LogitEnsemble.CHUNK - 1) / LogitEnsemble.CHUNK;
         int parts = (chunks + MOST_WARPS - 1) / MOST_WARPS;
         int warps = (chunks + parts - 1) / parts;
+        int ranks = ranks(outputs);
         long recordBytes = (models + 1L) * chunks * RECORD_BYTES;
         long statisticsBytes = (models + 1L) * STATISTICS_BYTES;
         long rowBytes = recordBytes + statisticsBytes + Integer.BYTES;
@@ -138,7 +144,7 @@ public final class LogitEnsembleCuda implements AutoCloseable {
             job.put(batch.gates() == null ? 0 : CudaFormats.number(batch.gates().dtype()))
                     .put(batch.labels() != null && batch.labels().dtype() == DType.I64 ? 1 : 0).put(models)
                     .put(batch.classes()).put(mode.ordinal()).put(isLimited(batch) ? 1 : 0).put(parts)
-                    .put(mayPass(mode, outputs) ? 1 : 0);
+                    .put(mayPass(mode, outputs) ? 1 : 0).put(ranks);
             for (int e = 0; e < models; e++) {
                 write(batch.models().get(e), host.asSlice(JOB_BYTES + (long) e * MODEL_BYTES, MODEL_BYTES));
             }
@@ -147,16 +153,18 @@ public final class LogitEnsembleCuda implements AutoCloseable {
             DType type = batch.models().getFirst().logits().dtype();
             if (outputs.containsKey(Output.LOG_SUM_EXP) || MEASURED.contains(mode)
                     || mode == Mode.LOG_PROBABILITIES && isLimited(batch)) {
-                launches.add(launch(kernel(type, "measure").prepare(8, 8, 8), type, "measure", warps, parts));
+                CudaKernel measure = kernel(type, "measure");
+                launches.add(launch(measure, measure.prepare(8, 8, 8), rowsAtOnce * parts, warps, 0));
             }
             if (outputs.keySet().stream().anyMatch(output -> output != Output.LOG_SUM_EXP)) {
-                launches.add(launch(kernel(type, "combine").prepare(8, 8, 8, 4), type, "combine", warps, parts)
-                        .set(3, 0));
+                combine(type, COMBINE, rowsAtOnce * parts, warps, 0);
             }
             if (!OF_PROBABILITIES.contains(mode)
                     && (outputs.containsKey(Output.LOG_PROBABILITIES) || outputs.containsKey(Output.PROBABILITIES))) {
-                launches.add(launch(kernel(type, "combine").prepare(8, 8, 8, 4), type, "combine", warps, parts)
-                        .set(3, 1));
+                combine(type, NORMALISE, rowsAtOnce * parts, warps, 0);
+            }
+            if (ranks > 0) {
+                combine(type, RANK, rowsAtOnce, 1, 2 * ranks + Math.min(ranks, chunks));
             }
         } catch (RuntimeException e) {
             close();
@@ -168,11 +176,22 @@ public final class LogitEnsembleCuda implements AutoCloseable {
         return CudaFormats.kernel(stream, "ensemble", "logit_ensemble", type, name);
     }
 
-    private CudaLaunch launch(CudaLaunch launch, DType type, String kernel, int warps, int parts) {
-        int sharedBytes = warps * LogitEnsemble.CHUNK * Float.BYTES;
-        long tasks = rowsAtOnce * parts;
-        return launch.grid((int) Math.min(tasks, kernel(type, kernel).residentBlocks(warps * WARP, sharedBytes)))
+    private void combine(DType type, int phase, long tasks, int warps, int moreNumbers) {
+        CudaKernel kernel = kernel(type, "combine");
+        launches.add(launch(kernel, kernel.prepare(8, 8, 8, 4), tasks, warps, moreNumbers).set(3, phase));
+    }
+
+    /** Shares tasks out among blocks, whose warps have room for a chunk each, and the block for more numbers. */
+    private CudaLaunch launch(CudaKernel kernel, CudaLaunch launch, long tasks, int warps, int moreNumbers) {
+        int sharedBytes = (warps * LogitEnsemble.CHUNK + moreNumbers) * Float.BYTES;
+        return launch.grid((int) Math.min(tasks, kernel.residentBlocks(warps * WARP, sharedBytes)))
                 .block(warps * WARP, sharedBytes).set(0, memory.segment());
+    }
+
+    /** How many best classes are wanted. */
+    private static int ranks(Map<Output, Tensor> outputs) {
+        Tensor ranked = outputs.getOrDefault(Output.TOP_CLASSES, outputs.get(Output.TOP_LOG_PROBABILITIES));
+        return ranked == null ? 0 : (int) ranked.shape().extent(1);
     }
 
     private static long address(Tensor tensor) {

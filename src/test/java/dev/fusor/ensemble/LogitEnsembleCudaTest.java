@@ -13,6 +13,7 @@ import dev.fusor.testing.CudaTensors;
 import dev.fusor.testing.Tensors;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
@@ -30,11 +31,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 @RequiresCuda
 class LogitEnsembleCudaTest extends CudaTensors {
     private static final List<DType> TYPES = List.of(DType.F32, DType.BF16, DType.F16);
-    private static final Set<Output> SUPPORTED = EnumSet.complementOf(EnumSet.of(Output.TOP_CLASSES,
-            Output.TOP_LOG_PROBABILITIES));
 
     private static Set<Output> outputs(Mode mode, Batch batch) {
-        Set<Output> outputs = EnumSet.copyOf(SUPPORTED);
+        Set<Output> outputs = EnumSet.allOf(Output.class);
         outputs.removeIf(output -> output == Output.DISAGREEMENT && mode != Mode.PROBABILITIES
                 || output == Output.LOSS && batch.labels() == null);
         return outputs;
@@ -89,10 +88,29 @@ class LogitEnsembleCudaTest extends CudaTensors {
                 assertThat(LogitEnsembleTest.ints(found.get(Output.ARGMAX))[row]).as("best class, %s", where)
                         .isEqualTo(wanted.ranking[0]);
             }
+            checkRanks(found, batch.rows(), row, wanted, where);
             if (found.containsKey(Output.LOSS)) {
                 int label = batch.labels().data().getAtIndex(ValueLayout.JAVA_INT, row);
                 LogitEnsembleTest.same(found, Output.LOSS, row, new float[]{-wanted.logProbabilities[label]}, where);
             }
+        }
+    }
+
+    private static void checkRanks(Map<Output, Tensor> found, long rows, int row, EnsembleDefinition wanted,
+            String where) {
+        if (found.containsKey(Output.TOP_CLASSES)) {
+            int k = (int) (found.get(Output.TOP_CLASSES).elements() / rows);
+            int[] classes = Arrays.copyOfRange(LogitEnsembleTest.ints(found.get(Output.TOP_CLASSES)), row * k,
+                    row * k + k);
+            assertThat(classes).as("%d best classes, %s", k, where).isEqualTo(Arrays.copyOf(wanted.ranking, k));
+        }
+        if (found.containsKey(Output.TOP_LOG_PROBABILITIES)) {
+            int k = (int) (found.get(Output.TOP_LOG_PROBABILITIES).elements() / rows);
+            float[] best = new float[k];
+            for (int i = 0; i < k; i++) {
+                best[i] = wanted.logProbabilities[wanted.ranking[i]];
+            }
+            LogitEnsembleTest.same(found, Output.TOP_LOG_PROBABILITIES, (long) row * k, best, where);
         }
     }
 
@@ -174,6 +192,38 @@ class LogitEnsembleCudaTest extends CudaTensors {
         }
     }
 
+    /** Rows of few values each, so that ties are many and lie across threads and chunks; NaN, zeros of both signs, infinities. */
+    @ParameterizedTest
+    @EnumSource
+    void theBestClassesComeInOrderLowestFirstAmongEqualOnes(Mode mode) {
+        float[][] palettes = {{1, 2, 3, 4}, {-0f, 0f}, {Float.NaN, 7, -1}, {Float.NEGATIVE_INFINITY, 0}, {5}};
+        SplittableRandom random = new SplittableRandom(Tensors.SEED);
+        for (int[] size : new int[][]{{1, 1}, {2, 2}, {33, 33}, {100, 31}, {1025, 1}, {2100, 2}, {2100, 65},
+            {3000, 1024}}) {
+            List<Model> models = new ArrayList<>();
+            for (int e = 0; e < 2; e++) {
+                Tensor logits = Tensors.zeros(DType.F32, palettes.length * size[0]);
+                for (int i = 0; i < palettes.length * size[0]; i++) {
+                    float[] palette = palettes[i / size[0]];
+                    Elements.set(logits, i, palette[random.nextInt(palette.length)]);
+                }
+                models.add(Model.of(Tensor.of(logits.data(), DType.F32, Shape.of(palettes.length, size[0]))));
+            }
+            Batch batch = new Batch(models, palettes.length, size[0], null, null);
+            Map<Output, Tensor> outputs = Map.of(Output.TOP_CLASSES,
+                    Tensor.of(there(DType.I32, (long) palettes.length * size[1], 0).data(), DType.I32,
+                            Shape.of(palettes.length, size[1])),
+                    Output.TOP_LOG_PROBABILITIES, Tensor.of(there(DType.F32, (long) palettes.length * size[1], 0)
+                            .data(), DType.F32, Shape.of(palettes.length, size[1])));
+            try (LogitEnsembleCuda ensemble = LogitEnsembleCuda.prepare(stream, mode, there(batch, 0), outputs)) {
+                ensemble.run();
+            }
+            Map<Output, Tensor> found = new EnumMap<>(Output.class);
+            outputs.forEach((output, tensor) -> found.put(output, back(tensor)));
+            check(mode, batch, found, size[1] + " best classes");
+        }
+    }
+
     @Test
     void noRowsAreNothingToDo() {
         Batch batch = new Batch(List.of(Model.of(Tensor.of(Tensors.zeros(DType.F32, 0).data(), DType.F32,
@@ -207,7 +257,6 @@ class LogitEnsembleCudaTest extends CudaTensors {
         refused(new Batch(List.of(there.models().getFirst(), Model.of(f16)), 5, 4, null, null), Output.ARGMAX,
                 "got F16 [5, 4] beside F32");
         refused(batch, Output.ARGMAX, "wanted device memory, got host memory");
-        refused(there, Output.TOP_CLASSES, "got TOP_CLASSES: combine on the CPU");
         int classes = LogitEnsembleCuda.MOST_CLASSES + 1;
         Batch many = new Batch(List.of(Model.of(Tensor.of(there(DType.F32, classes, 0).data(), DType.F32,
                 Shape.of(1, classes)))), 1, classes, null, null);
@@ -215,6 +264,17 @@ class LogitEnsembleCudaTest extends CudaTensors {
         Batch gated = new Batch(there.models(), 5, 4, Tensor.of(there(DType.F64, 10, 0).data(), DType.F64,
                 Shape.of(5, 2)), null);
         refused(gated, Output.ARGMAX, "on a device gates are of one type of [F32, F16, BF16], got F64 [5, 2]");
+    }
+
+    @Test
+    void moreBestClassesThanThereIsRoomForAreRefused() {
+        int k = LogitEnsembleCuda.MOST_RANKS + 1;
+        Batch batch = new Batch(List.of(Model.of(Tensor.of(there(DType.F32, k, 0).data(), DType.F32, Shape.of(1, k)))),
+                1, k, null, null);
+        Tensor result = Tensor.of(there(DType.I32, k, 0).data(), DType.I32, Shape.of(1, k));
+        assertThatIllegalArgumentException().isThrownBy(
+                () -> LogitEnsembleCuda.prepare(stream, Mode.LOGITS, batch, Map.of(Output.TOP_CLASSES, result)))
+                .withMessage("on a device there are up to 1024 best classes, got 1025");
     }
 
     private void refused(Batch batch, Output output, String message) {

@@ -58,8 +58,9 @@ final class Replay {
             case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
             case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation", kernel);
             case "pack_units", "multiply_units" -> Cuda.shipped("linalg/unit_similarity", kernel);
-            case "measure", "combine" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
             case "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
+            case "measure" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
+            case "combine", "rank" -> Cuda.shipped("ensemble/logit_ensemble_f32", "combine");
             default -> Cuda.ptx(kernel, architecture);
         };
     }
@@ -72,8 +73,8 @@ final class Replay {
             case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
             case "interpolate_bf16" -> "cuda-kernels/linalg/permuted_interpolation.cu:";
             case "pack_units", "multiply_units" -> "cuda-kernels/linalg/unit_similarity.cu:";
-            case "measure", "combine" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
             case "solve", "transpose" -> "cuda-kernels/assign/linear_assignment_f64.cu:";
+            case "measure", "combine", "rank" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
             default -> "native/simulator/kernels/" + kernel + ".cu:";
         };
     }
@@ -181,24 +182,25 @@ final class Replay {
                 cuda.zero(sums, 4 * 40 * 40);
                 cuda.run(cuda.function(module, kernel), 1, 256, 0, chunk, 0, in, in, 40, 40, sums, 0L);
             }
-            case "measure", "combine" -> {
-                // Three rows of two parts of two chunks for two blocks: blocks take turns, and end rows that others began.
-                int classes = 4096;
-                int warps = 2;
+            case "measure", "combine", "rank" -> {
+                // Three rows of two parts of two chunks for two blocks: blocks take turns, and end rows that others began. The best
+                // class, or the best 40, of the mean of the logits; all chunks have the same record to be ranked by.
+                boolean ranks = kernel.equals("rank");
+                int warps = ranks ? 1 : 2;
                 long models = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 0, 400, ONE, 0x3F800000L, in, 0, 300,
                         ONE, 0x3F800000L));
                 long state = cuda.allocate(STATE_BYTES);
                 cuda.zero(state, STATE_BYTES);
                 long best = cuda.allocate(4 * 3);
-                // The best class of the mean of the logits.
-                long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, best, 0, 0, 0, 0,
-                        state,
-                        state + 1024, state + 2048, 0, 0, 2L << 32, classes,
-                        2L << 32, 0));
+                long top = ranks ? cuda.allocate(4 * 3 * 40) : 0;
+                long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, best, top, 0, 0, 0,
+                        0, 0, state, state + 1024, state + 2048, 0, 0, 2L << 32, 4096, 2L << 32,
+                        ranks ? 40L << 32 : 0));
                 if (kernel.equals("measure")) {
                     cuda.run(cuda.function(module, kernel), 2, 32 * warps, 4096 * warps, job, 0L, 3L);
                 } else {
-                    cuda.run(cuda.function(module, kernel), 2, 32 * warps, 4096 * warps, job, 0L, 3L, 0);
+                    cuda.run(cuda.function(module, "combine"), 2, 32 * warps, 4096 * warps + (ranks ? 4 * 84 : 0), job,
+                            0L, 3L, ranks ? 2 : 0);
                 }
             }
             case "solve" -> {

@@ -1,0 +1,114 @@
+// RANK: the best classes of a row, best first.
+#pragma once
+#include "ensemble/row.cuh"
+
+namespace ensemble {
+
+// Whether a value comes before another: NaN first, of equal values that of the lower number.
+__device__ inline bool precedes(float value, int number, float other, int otherNumber)
+{
+    return isBetter(value, other) || (!isBetter(other, value) && number < otherNumber);
+}
+
+// Takes what a thread has if it is good enough, one thread after the other: what one brings may rule out the next.
+__device__ inline void Ranking::offer(bool valid, float value, int number)
+{
+    for (;;) {
+        const unsigned takers = __ballot_sync(kWarp, valid && takes(value, number));
+        if (takers == 0) {
+            return;
+        }
+        const int from = __ffs(takers) - 1;
+        insert(__shfl_sync(kWarp, value, from), __shfl_sync(kWarp, number, from));
+        valid &= lane() != from;
+    }
+}
+
+__device__ inline bool Ranking::takes(float value, int number) const
+{
+    return held < size || precedes(value, number, values()[held - 1], numbers()[held - 1]);
+}
+
+__device__ inline void Ranking::insert(float value, int number)
+{
+    int place = 0;
+#pragma unroll 1
+    for (int first = 0; first < held; first += 32) {
+        const int i = first + lane();
+        place += __popc(__ballot_sync(kWarp, i < held && precedes(values()[i], numbers()[i], value, number)));
+    }
+    const int count = min(held + 1, size);
+    // What comes behind moves by one place, the last ones first.
+#pragma unroll 1
+    for (int last = count - 1; last > place; last -= 32) {
+        const int i = last - lane();
+        const bool moves = i > place;
+        const float movedValue = moves ? values()[i - 1] : 0.0f;
+        const int movedNumber = moves ? numbers()[i - 1] : 0;
+        __syncwarp();
+        if (moves) {
+            values()[i] = movedValue;
+            numbers()[i] = movedNumber;
+        }
+    }
+    __syncwarp();
+    if (lane() == 0) {
+        values()[place] = value;
+        numbers()[place] = number;
+        held = count;
+    }
+    __syncwarp();
+}
+
+// The chunks of the largest values: their largest values come before all of the other chunks, so the best classes lie in them.
+template <Format FORMAT>
+__device__ inline void Row<FORMAT>::rankChunks() const
+{
+    ranking.begin(min(job.ranks, chunks()));
+#pragma unroll 1
+    for (int first = 0; first < chunks(); first += 32) {
+        const int j = first + lane();
+        ranking.offer(j < chunks(), j < chunks() ? record(j, combined()).max : 0.0f, j);
+    }
+#pragma unroll 1
+    for (int i = lane(); i < ranking.held; i += 32) {
+        promising()[i] = ranking.numbers()[i];
+    }
+    __syncwarp();
+    ranking.begin(job.ranks);
+}
+
+// Whether a chunk that was ranked may still have one of the best classes.
+template <Format FORMAT>
+__device__ inline bool Row<FORMAT>::isPromising(int place) const
+{
+    return place < min(job.ranks, chunks()) && ranking.takes(record(promising()[place], combined()).max, promising()[place] * kChunk);
+}
+
+template <Format FORMAT>
+__device__ inline void Row<FORMAT>::rankClasses(int chunk) const
+{
+#pragma unroll 1
+    for (int i = 0; i < 2 * rowsOf(chunk); i++) {
+        const int c = classOf(chunk, i / 2) + i % 2;
+        ranking.offer(c < job.classes, i % 2 == 0 ? pair(i / 2).x : pair(i / 2).y, c);
+    }
+}
+
+template <Format FORMAT>
+__device__ inline void Row<FORMAT>::storeRanks() const
+{
+#pragma unroll 1
+    for (int i = lane(); i < job.ranks; i += 32) {
+        const long long at = members.row * job.ranks + i;
+        const int c = ranking.numbers()[i];
+        if (wants(TOP_CLASSES)) {
+            reinterpret_cast<int*>(job.outputs[TOP_CLASSES])[at] = c;
+        }
+        if (wants(TOP_LOG_PROBABILITIES)) {
+            storeNumber(TOP_LOG_PROBABILITIES, at, logProbability(c, ranking.values()[i]));
+        }
+    }
+}
+
+}  // namespace ensemble
