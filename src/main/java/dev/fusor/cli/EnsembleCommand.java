@@ -6,10 +6,13 @@ import dev.fusor.checkpoint.ArrayWriter;
 import dev.fusor.checkpoint.CheckpointException;
 import dev.fusor.checkpoint.CheckpointWriter.Spec;
 import dev.fusor.device.CpuDevice;
+import dev.fusor.device.cuda.CudaException;
 import dev.fusor.ensemble.LogitEnsemble.Batch;
 import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitEnsemble.Model;
 import dev.fusor.ensemble.LogitEnsemble.Output;
+import dev.fusor.ensemble.LogitEnsembleCuda;
+import dev.fusor.merge.MergeException;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
@@ -22,6 +25,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -67,6 +71,9 @@ final class EnsembleCommand implements Callable<Integer> {
     @Option(names = "--overwrite", description = "Replace the output if it exists.")
     private boolean overwrite;
 
+    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "auto", description = "Where to compute: auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}, which is cpu).")
+    private String device;
+
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one per processor).")
     private Integer threads;
 
@@ -79,7 +86,16 @@ final class EnsembleCommand implements Callable<Integer> {
     EnsembleCommand() {}
 
     @Override
-    public Integer call() throws IOException {
+    public Integer call() throws IOException, MergeException {
+        OptionalInt cuda = Devices.parse(device);
+        try {
+            return run(cuda);
+        } catch (CudaException e) {
+            throw CudaCombiner.givenUp(e);
+        }
+    }
+
+    private int run(OptionalInt cuda) throws IOException, MergeException {
         modes = modes.stream().distinct().toList();
         saved = saved.stream().distinct().toList();
         check(output != null || saved.equals(List.of(Output.PROBABILITIES)), "--save takes --out");
@@ -90,13 +106,19 @@ final class EnsembleCommand implements Callable<Integer> {
         try (Arena arena = Arena.ofShared();
                 LogitFiles logits = LogitFiles.open(references, System.in, maxMemory, arena);
                 LabelFile right = labels == null ? null : LabelFile.open(labels, logits, arena);
-                CpuDevice device = threads == null ? CpuDevice.open() : CpuDevice.open(threads)) {
+                Combiner combiner = combiner(cuda)) {
             checkModels(logits);
+            check(cuda.isEmpty() || logits.classes() <= LogitEnsembleCuda.MOST_CLASSES,
+                    "--device %s takes up to %d classes, got %d; --device cpu takes any number", device,
+                    LogitEnsembleCuda.MOST_CLASSES, logits.classes());
+            check(cuda.isEmpty() || !ranked() || top <= LogitEnsembleCuda.MOST_RANKS,
+                    "--device %s takes --top up to %d, got %d; --device cpu takes any number", device,
+                    LogitEnsembleCuda.MOST_RANKS, top);
             List<Tensor> present = masks(logits, arena);
             PrintWriter err = spec.commandLine().getErr();
             logits.rounded().forEach(name -> err.println(
                     "note: " + name + " is F64 and rounded to F32, in which logits are combined"));
-            EnsembleEvaluation evaluation = new EnsembleEvaluation(device, logits, modes,
+            EnsembleEvaluation evaluation = new EnsembleEvaluation(combiner, logits, modes,
                     output == null ? List.of() : saved, ranked() ? top : 1, labels != null, arena);
             try (ArrayWriter writer = output == null ? null : writer(logits)) {
                 for (long row = 0; row < logits.rows(); row += logits.blockRows()) {
@@ -124,6 +146,12 @@ final class EnsembleCommand implements Callable<Integer> {
             report(logits, evaluation);
             return 0;
         }
+    }
+
+    private Combiner combiner(OptionalInt cuda) throws MergeException {
+        return cuda.isPresent()
+                ? CudaCombiner.open(cuda.getAsInt())
+                : Combiner.on(threads == null ? CpuDevice.open() : CpuDevice.open(threads));
     }
 
     private void check(boolean holds, String message, Object... values) {

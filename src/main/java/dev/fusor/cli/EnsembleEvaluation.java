@@ -1,7 +1,5 @@
 package dev.fusor.cli;
 
-import dev.fusor.device.CpuDevice;
-import dev.fusor.ensemble.LogitEnsemble;
 import dev.fusor.ensemble.LogitEnsemble.Batch;
 import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitEnsemble.Model;
@@ -23,7 +21,7 @@ import java.util.Map;
 final class EnsembleEvaluation {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private final LogitEnsemble ensemble;
+    private final Combiner combiner;
     private final List<Mode> modes;
     private final List<Output> saved;
     private final int ranks;
@@ -58,9 +56,9 @@ final class EnsembleEvaluation {
      * @param saved what {@link #add} returns, of the only mode
      * @param ranks how many of the best classes are looked at
      */
-    EnsembleEvaluation(CpuDevice device, LogitFiles logits, List<Mode> modes, List<Output> saved, int ranks,
+    EnsembleEvaluation(Combiner combiner, LogitFiles logits, List<Mode> modes, List<Output> saved, int ranks,
             boolean labelled, Arena arena) {
-        this.ensemble = LogitEnsemble.on(device);
+        this.combiner = combiner;
         this.modes = modes;
         this.saved = saved;
         this.ranks = ranks;
@@ -72,13 +70,15 @@ final class EnsembleEvaluation {
     }
 
     /** Takes a block; {@return what is saved of it, until the next one} */
-    Map<Output, Tensor> add(Batch batch) {
+    Map<Output, Tensor> add(Batch block) {
+        Batch batch = combiner.place(block);
+        Tensor labels = block.labels();
         int count = models.size();
         List<int[]> ballots = new ArrayList<>();
         for (int e = 0; e < count; e++) {
             Batch alone = new Batch(List.of(batch.models().get(e).weighted(1)), batch.rows(), batch.classes(), null,
                     batch.labels());
-            ballots.add(predict(Mode.LOGITS, alone, List.of(), models.get(e)));
+            ballots.add(predict(Mode.LOGITS, alone, labels, List.of(), models.get(e)));
         }
         for (int e = 0; e < count; e++) {
             List<int[]> others = new ArrayList<>(ballots);
@@ -86,7 +86,7 @@ final class EnsembleEvaluation {
             compare(ballots.get(e), others, models.get(e));
         }
         for (Mode mode : modes) {
-            compare(predict(mode, batch, saved, qualities.get(mode)), ballots, qualities.get(mode));
+            compare(predict(mode, batch, labels, saved, qualities.get(mode)), ballots, qualities.get(mode));
         }
         rows += batch.rows();
         Map<Output, Tensor> results = new EnumMap<>(Output.class);
@@ -94,26 +94,27 @@ final class EnsembleEvaluation {
         return results;
     }
 
-    private int[] predict(Mode mode, Batch batch, List<Output> more, PredictionQuality quality) {
+    /** Of a batch where it is combined, and its labels in host memory, if there are any. */
+    private int[] predict(Mode mode, Batch batch, Tensor labels, List<Output> more, PredictionQuality quality) {
         Map<Output, Tensor> results = new EnumMap<>(Output.class);
         for (Output output : List.of(Output.ARGMAX, Output.TOP_LOG_PROBABILITIES, Output.ENTROPY)) {
             results.put(output, result(output, batch));
         }
-        if (batch.labels() != null) {
+        if (labels != null) {
             results.put(Output.LOSS, result(Output.LOSS, batch));
         }
         if (mode == Mode.PROBABILITIES) {
             results.put(Output.DISAGREEMENT, result(Output.DISAGREEMENT, batch));
         }
         more.forEach(output -> results.put(output, result(output, batch)));
-        ensemble.combine(mode, batch, results);
+        combiner.combine(mode, batch, results);
         int[] best = new int[Math.toIntExact(batch.rows())];
         for (int row = 0; row < best.length; row++) {
             best[row] = results.get(Output.ARGMAX).data().get(INT, 4L * row);
             float logProbability = (float) Elements.get(results.get(Output.TOP_LOG_PROBABILITIES), (long) row * ranks);
             quality.add(logProbability, (float) Elements.get(results.get(Output.ENTROPY), row));
-            if (batch.labels() != null) {
-                quality.judge(best[row], logProbability, batch.labels().data().get(INT, 4L * row),
+            if (labels != null) {
+                quality.judge(best[row], logProbability, labels.data().get(INT, 4L * row),
                         (float) Elements.get(results.get(Output.LOSS), row));
             }
             if (mode == Mode.PROBABILITIES) {

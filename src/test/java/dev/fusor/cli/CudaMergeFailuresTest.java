@@ -130,7 +130,7 @@ class CudaMergeFailuresTest {
         assertThat(merge(recipe, "out", "--device", "cuda").status()).isZero();
     }
 
-    private static SequencedMap<String, Long> calls() throws IOException {
+    static SequencedMap<String, Long> calls() throws IOException {
         SequencedMap<String, Long> calls = new LinkedHashMap<>();
         Pattern function = Pattern.compile("--include-function (\\w+)");
         for (String line : Files.readAllLines(Path.of("bindings/include.txt"))) {
