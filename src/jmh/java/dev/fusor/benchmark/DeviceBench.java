@@ -38,6 +38,7 @@ import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
 import dev.fusor.trim.MagnitudeSelectionCuda;
+import dev.fusor.trim.RowSelectionCuda;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -64,6 +65,7 @@ public final class DeviceBench {
     private static final long RANDOM_BYTES = 1 << 24;
     private static final long VOCABULARY = 128_256;
     private static final int BEST_CLASSES = 5;
+    private static final long ROW = 4096;
 
     private final CudaDevice device;
     private final CudaStream stream;
@@ -123,6 +125,8 @@ public final class DeviceBench {
         selection(DType.BF16, 1);
         selection(DType.BF16, 3);
         selection(DType.F32, 1);
+        rows(DType.BF16);
+        rows(DType.F32);
         for (DType type : CudaFormats.ALL) {
             for (Kind kind : Kind.values()) {
                 reduction(type, kind);
@@ -242,6 +246,24 @@ public final class DeviceBench {
             List<Part> parts = List.of(new Part(base, xs));
             report("k-th magnitudes of %d %s".formatted(models, type), (models + 1) * type.byteSize(elements),
                     () -> MagnitudeSelectionCuda.on(stream).select(parts, wanted, Ties.EXACT_K));
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** A fifth of each row of 4096, and a bit for each element. */
+    private void rows(DType type) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            int row = (int) Math.min(elements, ROW);
+            Tensor base = allocate(memories, type).slice(0, elements / row * row);
+            Tensor x = allocate(memories, type).slice(0, base.elements());
+            fillRandom(List.of(x.data()));
+            CudaMemory kept = CudaMemory.allocate(stream, RowSelectionCuda.maskBytes(x.elements()));
+            memories.add(kept);
+            report("rows of %d %s, trimmed".formatted(row, type),
+                    2 * x.data().byteSize() + kept.segment().byteSize(), () -> RowSelectionCuda.on(stream).select(base,
+                            x, row, row / 5, 0, Ties.EXACT_K, kept.segment()));
         } finally {
             memories.forEach(CudaMemory::close);
         }

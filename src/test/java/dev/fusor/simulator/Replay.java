@@ -57,6 +57,7 @@ final class Replay {
             case "fold_f64" -> Cuda.shipped("reduce/fold", kernel);
             case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
             case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation", kernel);
+            case "select_rows" -> Cuda.shipped("trim/row_selection_bf16", kernel);
             case "pack_units", "multiply_units" -> Cuda.shipped("linalg/unit_similarity", kernel);
             case "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
             case "measure" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
@@ -72,6 +73,7 @@ final class Replay {
             case "fold_f64" -> "cuda-kernels/reduce/fold.cu:";
             case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
             case "interpolate_bf16" -> "cuda-kernels/linalg/permuted_interpolation.cu:";
+            case "select_rows" -> "cuda-kernels/trim/row_selection_bf16.cu:";
             case "pack_units", "multiply_units" -> "cuda-kernels/linalg/unit_similarity.cu:";
             case "solve", "transpose" -> "cuda-kernels/assign/linear_assignment_f64.cu:";
             case "measure", "combine", "rank" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
@@ -181,6 +183,12 @@ final class Replay {
                 long sums = cuda.allocate(4 * 40 * 40);
                 cuda.zero(sums, 4 * 40 * 40);
                 cuda.run(cuda.function(module, kernel), 1, 256, 0, chunk, 0, in, in, 40, 40, sums, 0L);
+            }
+            case "select_rows" -> {
+                // Three rows of three warps on one block, which differ in nothing from the base: ties are counted over warps.
+                long kept = cuda.allocate(40);
+                cuda.zero(kept, 40);
+                cuda.run(cuda.function(module, kernel), 1, 96, 400, in, in, 3L, 100, 1, 30L, 5L, 0, kept);
             }
             case "measure", "combine", "rank" -> {
                 // Three rows of two parts of two chunks for two blocks: blocks take turns, and end rows that others began. The best

@@ -61,8 +61,14 @@ class RowSelectionTest {
         assertThatThrownBy(() -> RowSelection.kept(null, x, 3, -1, 0, Ties.EXACT_K)).hasMessageContaining("-1 stay");
     }
 
-    /** The definition: sort a row by magnitude, equals by index; a slice stays, which with all ties ends where ties do. */
     private static void check(Tensor base, Tensor x, int row, int atLeast, int tooLarge, Ties ties) {
+        assertThat(RowSelection.kept(base, x, row, atLeast, tooLarge, ties))
+                .as("%s rows of %d, %d but for %d, %s, seed %d", x.dtype(), row, atLeast, tooLarge, ties, Tensors.SEED)
+                .isEqualTo(define(base, x, row, atLeast, tooLarge, ties));
+    }
+
+    /** The definition: sort a row by magnitude, equals by index; a slice stays, which with all ties ends where ties do. */
+    static BitSet define(Tensor base, Tensor x, int row, int atLeast, int tooLarge, Ties ties) {
         BitSet wanted = new BitSet();
         for (int start = 0; start < x.elements(); start += row) {
             int first = start;
@@ -83,9 +89,7 @@ class RowSelectionTest {
             }
             order.subList(from, to).forEach(i -> wanted.set(first + i));
         }
-        assertThat(RowSelection.kept(base, x, row, atLeast, tooLarge, ties))
-                .as("%s rows of %d, %d but for %d, %s, seed %d", x.dtype(), row, atLeast, tooLarge, ties, Tensors.SEED)
-                .isEqualTo(wanted);
+        return wanted;
     }
 
     private static float magnitude(Tensor base, Tensor x, int i) {

@@ -50,6 +50,11 @@ public final class CudaKernel {
         return each * device.info().multiprocessors();
     }
 
+    /** {@return the most shared memory that a block may have, in bytes, if it is allowed to} */
+    public int mostSharedMemory() {
+        return device.attribute(LibCuda.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN());
+    }
+
     /**
      * Allows blocks of it more dynamic shared memory than the 48 KB that every kernel may have.
      *
