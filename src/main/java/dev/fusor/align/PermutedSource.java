@@ -1,5 +1,6 @@
 package dev.fusor.align;
 
+import dev.fusor.simd.Gathers;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
@@ -14,6 +15,9 @@ import java.util.Objects;
  * A tensor with its units in other places, gathered range by range as it is asked for. Bits are copied; nothing is computed.
  */
 public final class PermutedSource implements TensorSource {
+    /** A line is read as a whole where at least this part of it is asked for. */
+    private static final int SHORTEST_PART = 4;
+
     private final Tensor from;
     /** For each axis where each entry comes from, or null for an axis that stays. */
     private final int[][] sources;
@@ -197,6 +201,11 @@ public final class PermutedSource implements TensorSource {
             return;
         }
         int entry = (int) within;
+        int bytes = dtype().bits() / 8;
+        if (Gathers.supports(bytes) && runs.length <= Gathers.LONGEST && count >= runs.length / SHORTEST_PART) {
+            Gathers.gather(bytes, in, start * bytes, runs.length, runs, entry, out, at * bytes, (int) count);
+            return;
+        }
         switch (dtype().bits()) {
             case 8 -> {
                 for (long i = 0; i < count; i++) {

@@ -105,6 +105,35 @@ class PermutedSourceTest {
         compare(type, Shape.of(5, 0), OCCURRENCES.subList(1, 2));
     }
 
+    /** Around vectors of any width, and lines too long to be read as a whole. */
+    @ParameterizedTest
+    @EnumSource(value = DType.class, names = {"F8_E5M2", "BF16", "I32", "F64"})
+    void singleEntriesMoveInLinesOfAnyLength(DType type) {
+        for (int length : new int[]{2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 300, 65_536, 65_537}) {
+            PermutationGroup group = new PermutationGroup("entries", length);
+            Permutations permutations = random(List.of(group), Tensors.SEED);
+            int[] order = permutations.of(group);
+            Shape shape = Shape.of(3, length);
+            Tensor in = anyBits(type, shape);
+            byte[] before = Tensors.bytes(in);
+            TensorSource permuted = PermutedSource.of(in, List.of(new Occurrence("t", 1, 0, group, 1)), permutations);
+            int size = type.bits() / 8;
+            SplittableRandom random = new SplittableRandom(Tensors.SEED);
+            for (int i = 0; i < 6; i++) {
+                int from = i == 0 ? 0 : random.nextInt(3 * length);
+                int count = i == 0 ? 3 * length : random.nextInt(3 * length - from + 1);
+                byte[] wanted = new byte[count * size];
+                for (int k = 0; k < count; k++) {
+                    int line = (from + k) / length;
+                    int source = line * length + order[(from + k) % length];
+                    System.arraycopy(before, source * size, wanted, k * size, size);
+                }
+                assertThat(Tensors.bytes(permuted.slice(from, count))).as("%d from %d of %s %s, seed %d", count, from,
+                        type, shape, Tensors.SEED).isEqualTo(wanted);
+            }
+        }
+    }
+
     @Test
     void anyRangeIsThatOfTheWhole() {
         Permutations permutations = random(List.of(FIVE, TWO), Tensors.SEED);
