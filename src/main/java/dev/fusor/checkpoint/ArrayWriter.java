@@ -83,7 +83,7 @@ public final class ArrayWriter implements AutoCloseable {
         }
         Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
         checkReplaceable(target, overwrite);
-        new OutputFolder(target, overwrite)
+        new OutputFolder(target, overwrite, SAFETENSORS)
                 .checkSpace(header.length + arrays.stream().mapToLong(Spec::byteSize).reduce(0, Math::addExact));
         Path staging = StagingFolder.hidden(target);
         FileChannel channel;

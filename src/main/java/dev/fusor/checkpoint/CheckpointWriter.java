@@ -29,7 +29,7 @@ import java.util.Objects;
  * <p>Tensors are put into shards in the order of their names, numbers in names compared as numbers, and inside a shard
  * the widest element type first. So the files depend on the arguments alone.
  */
-public final class CheckpointWriter implements AutoCloseable {
+public final class CheckpointWriter implements StagedWriter {
     private final OutputFolder output;
     private final StagingFolder staging;
     private final List<Path> fileNames = new ArrayList<>();
@@ -88,7 +88,7 @@ public final class CheckpointWriter implements AutoCloseable {
     public static CheckpointWriter create(Path outputFolder, List<Spec> tensors, long shardBytes,
             Map<String, String> metadata, boolean overwrite) throws IOException {
         List<ShardPlan> plans = plan(tensors, shardBytes, metadata);
-        OutputFolder output = OutputFolder.of(outputFolder, overwrite);
+        OutputFolder output = OutputFolder.of(outputFolder, overwrite, OutputFolder.SAFETENSORS);
         output.checkSpace(size(plans));
         CheckpointWriter writer = new CheckpointWriter(output, StagingFolder.create(output));
         try {
@@ -151,7 +151,7 @@ public final class CheckpointWriter implements AutoCloseable {
         }
     }
 
-    /** {@return the hidden folder} Files that are put here become part of the output. */
+    @Override
     public Path staging() {
         return staging.path();
     }
@@ -234,6 +234,7 @@ public final class CheckpointWriter implements AutoCloseable {
      * @throws IOException if the system reports another failure
      * @throws IllegalStateException if a byte of a tensor was not written, or if the writer is closed
      */
+    @Override
     public synchronized void commit() throws IOException {
         checkOpen();
         slots.forEach((name, slot) -> {

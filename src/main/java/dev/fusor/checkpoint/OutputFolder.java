@@ -8,13 +8,17 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * The final name of a checkpoint to be written.
+ * The final name of a checkpoint, or of a folder of them, to be written.
  *
  * @param path absolute, its links followed
+ * @param mark how a file's name ends by which a folder is known that may be overwritten
  */
-record OutputFolder(Path path, boolean overwrite) {
-    static OutputFolder of(Path named, boolean overwrite) throws IOException {
-        OutputFolder output = new OutputFolder(resolve(named), overwrite);
+record OutputFolder(Path path, boolean overwrite, String mark) {
+    /** The mark of a checkpoint. */
+    static final String SAFETENSORS = ".safetensors";
+
+    static OutputFolder of(Path named, boolean overwrite, String mark) throws IOException {
+        OutputFolder output = new OutputFolder(resolve(named), overwrite, mark);
         output.checkReplaceable();
         return output;
     }
@@ -55,9 +59,10 @@ record OutputFolder(Path path, boolean overwrite) {
             throw CheckpointException.at(path,
                     "the output exists and is not empty; name another folder, or replace it with --overwrite");
         }
-        if (children.stream().noneMatch(child -> child.toString().endsWith(".safetensors"))) {
-            throw CheckpointException.at(path, "the output exists and holds no .safetensors file, so it is not deleted "
-                    + "even with --overwrite; name another folder");
+        if (children.stream().noneMatch(child -> child.toString().endsWith(mark))) {
+            throw CheckpointException.at(path,
+                    "the output exists and holds no %s file, so it is not deleted even with --overwrite; name another folder",
+                    mark);
         }
     }
 

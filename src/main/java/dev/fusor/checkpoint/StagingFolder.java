@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -110,11 +111,14 @@ final class StagingFolder {
     }
 
     void delete() throws CheckpointException {
-        if (Files.notExists(path)) {
-            return;
-        }
         try {
-            delete(path);
+            while (Files.exists(path)) {
+                try {
+                    delete(path);
+                } catch (NoSuchFileException e) {
+                    continue; // a writer within it deletes its own, as the JVM ends
+                }
+            }
         } catch (IOException e) {
             throw CheckpointException.at(path, e, "this unfinished output cannot be deleted (%s); delete it", e);
         }

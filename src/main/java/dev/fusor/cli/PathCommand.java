@@ -2,6 +2,8 @@ package dev.fusor.cli;
 
 import dev.fusor.align.Curve;
 import dev.fusor.checkpoint.Checkpoint;
+import dev.fusor.checkpoint.FolderWriter;
+import dev.fusor.merge.AbortOnExit;
 import dev.fusor.merge.Estimate;
 import dev.fusor.merge.MergeException;
 import dev.fusor.merge.MergeOptions;
@@ -29,7 +31,7 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** {@code fusor path}: checkpoints along a curve through the space of weights, each a merge. */
-@Command(name = "path", mixinStandardHelpOptions = true, sortOptions = false, description = "Writes checkpoints along a curve from one model to another, and a table of them, path.csv, last. With losses added to the table, fusor barrier tells the loss barrier and draws it.")
+@Command(name = "path", mixinStandardHelpOptions = true, sortOptions = false, description = "Writes checkpoints along a curve from one model to another, and a table of them, path.csv; all of it or nothing. With losses added to the table, fusor barrier tells the loss barrier and draws it.")
 final class PathCommand implements Callable<Integer> {
     /** The table of the points. */
     static final String TABLE = "path.csv";
@@ -59,37 +61,36 @@ final class PathCommand implements Callable<Integer> {
     @Mixin
     private MergeLimits limits;
 
-    @Option(names = "--overwrite", description = "Replace checkpoints that exist.")
+    @Option(names = "--overwrite", description = "Replace the folder if it holds a path.")
     private boolean overwrite;
 
     PathCommand() {}
 
     @Override
     public Integer call() throws IOException, RecipeException, MergeException {
-        MergeOptions options = limits.options(overwrite);
+        MergeOptions options = limits.options(false);
         if (points < 2 || points > 1000) {
             throw new MergeException("--points is 2 to 1000, got " + points);
         }
         if (curve == Curve.BEZIER && via.isEmpty()) {
             throw new MergeException("a Bezier curve of two models is the line between them; bend it with --via");
         }
-        if (Files.exists(output.resolve(TABLE)) && !overwrite) {
-            throw new MergeException(
-                    output.resolve(TABLE) + " exists; give another folder, or --overwrite to replace the path");
-        }
         List<Path> models = new ArrayList<>(via);
         models.addFirst(first);
         models.addLast(last);
-        Files.deleteIfExists(output.resolve(TABLE)); // a table whose points are being replaced is none
-        StringBuilder table = new StringBuilder("t,checkpoint\n");
-        for (int i = 0; i < points; i++) {
-            double t = (double) i / (points - 1);
-            String name = String.format("point-%03d", i);
-            write(Recipe.parse(recipe(models, curve.weights(models.size(), t)), "fusor path"), output.resolve(name),
-                    options);
-            table.append(t).append(',').append(name).append('\n');
+        try (AbortOnExit<FolderWriter> abort = new AbortOnExit<>();
+                FolderWriter folder = abort.open(() -> FolderWriter.create(output, overwrite, TABLE))) {
+            StringBuilder table = new StringBuilder("t,checkpoint\n");
+            for (int i = 0; i < points; i++) {
+                double t = (double) i / (points - 1);
+                String name = String.format("point-%03d", i);
+                write(Recipe.parse(recipe(models, curve.weights(models.size(), t)), "fusor path"),
+                        folder.staging().resolve(name), options);
+                table.append(t).append(',').append(name).append('\n');
+            }
+            Files.writeString(folder.staging().resolve(TABLE), table);
+            folder.commit();
         }
-        TextFile.write(output.resolve(TABLE), table);
         command.commandLine().getOut().println("%s: %d checkpoints".formatted(output.resolve(TABLE), points));
         return 0;
     }
@@ -113,8 +114,7 @@ final class PathCommand implements Callable<Integer> {
         try (RecipeModels models = new RecipeModels(recipe, Path.of("").toAbsolutePath())) {
             List<Checkpoint> checkpoints = models.checkpoints();
             MergePlan plan = Planner.plan(recipe, models.descriptions(), PlanOptions.standard());
-            MergeCommand.checkOutput(point, overwrite, Estimate.of(plan, checkpoints, options));
-            Files.createDirectories(output);
+            MergeCommand.checkOutput(point, false, Estimate.of(plan, checkpoints, options));
             try (Merger merger = new Merger(plan, checkpoints, options, Progress.SILENT, Optional.empty())) {
                 merger.merge(point, recipe.text());
             }

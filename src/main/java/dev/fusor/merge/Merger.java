@@ -113,7 +113,7 @@ public final class Merger implements AutoCloseable {
         List<CheckpointWriter.Spec> specs = plan.tensors().stream()
                 .map(tensor -> new CheckpointWriter.Spec(tensor.name(), tensor.outDtype(), tensor.shape())).toList();
         Checkpoint donor = checkpoints.get(plan.donor());
-        try (AbortOnExit abort = new AbortOnExit();
+        try (AbortOnExit<CheckpointWriter> abort = new AbortOnExit<>();
                 CheckpointWriter writer = abort.open(() -> CheckpointWriter
                         .create(output, specs, options.shardBytes(), donor.metadata(), options.overwrite()))) {
             mergeAll(writer);

@@ -101,24 +101,42 @@ class PathCommandTest {
         CommandLineRun again = run("path", a, m, "--points", 2);
 
         assertThat(again.status()).isEqualTo(1);
-        assertThat(again.err()).contains("path.csv exists; give another folder, or --overwrite to replace the path");
+        assertThat(again.err())
+                .contains("the output exists and is not empty; name another folder, or replace it with --overwrite");
         assertThat(Models.fingerprint(folder)).isEqualTo(before);
         assertThat(run("path", a, m, "--points", 2, "--overwrite").status()).isZero();
         assertThat(point(1)).containsExactly(16, 8, 1);
-        assertThat(Files.readAllLines(folder.resolve("path/path.csv"))).hasSize(3);
+        assertThat(folder.resolve("path").toFile().list()).containsExactlyInAnyOrder("path.csv", "point-000",
+                "point-001");
     }
 
     @Test
-    void aPathThatCannotBeReplacedWholeHasNoTable() throws IOException {
-        run("path", a, b, "--points", 3);
+    void aFolderOfSomethingElseIsNotReplaced() throws IOException {
+        Files.createDirectories(folder.resolve("path/point-000"));
+        Map<String, Integer> before = Models.fingerprint(folder);
+        CommandLineRun run = run("path", a, b, "--points", 2, "--overwrite");
+
+        assertThat(run.status()).isEqualTo(1);
+        assertThat(run.err()).contains("the output exists and holds no path.csv file, so it is not deleted even with"
+                + " --overwrite; name another folder");
+        assertThat(Models.fingerprint(folder)).isEqualTo(before);
+    }
+
+    /** The first point is model a alone, which is well; the second fails. */
+    @Test
+    void aPathThatFailsMidwayLeavesEverythingAsItWas() throws IOException {
         Path narrow = Models.write(folder.resolve("narrow"), Map.of("x", Tensors.of(DType.F32, 1, 2)));
+        Map<String, Integer> nothing = Models.fingerprint(folder);
+        assertThat(run("path", a, narrow, "--points", 3).status()).isEqualTo(2);
+        assertThat(Models.fingerprint(folder)).isEqualTo(nothing);
+        run("path", a, b, "--points", 3);
+        Map<String, Integer> before = Models.fingerprint(folder);
         CommandLineRun broken = run("path", a, narrow, "--points", 3, "--overwrite");
 
         assertThat(broken.status()).isEqualTo(2);
         assertThat(broken.err()).contains("it has the shape [3]").contains("[2]");
-        assertThat(folder.resolve("path/path.csv")).doesNotExist();
-        assertThat(folder.resolve("path").toFile().list()).containsExactlyInAnyOrder("point-000", "point-001",
-                "point-002");
+        assertThat(Models.fingerprint(folder)).isEqualTo(before);
+        assertThat(folder.toFile().list((parent, name) -> name.startsWith("."))).isEmpty();
     }
 
     @Test
