@@ -20,7 +20,8 @@ class SanitizedKernelsTest {
     @CsvSource({"weighted_sum, sm_75", "weighted_sum, sm_90", "histogram, sm_75", "histogram, sm_90",
         "block_sum, sm_75",
         "block_sum, sm_90", "products, shipped", "fold_f64, shipped", "scan_keys, shipped",
-        "count_keys, shipped", "select_rows, shipped", "measure, shipped", "combine, shipped", "rank, shipped", "pack_units, shipped",
+        "count_keys, shipped", "select_rows, shipped", "measure, shipped", "combine, shipped", "rank, shipped",
+        "pack_units, shipped",
         "multiply_units, shipped", "solve, shipped", "interpolate_bf16, shipped"})
     void noSanitizerFindsAnything(String kernel, String architecture) throws Exception {
         byte[] ptx = Replay.ptx(kernel, architecture);
