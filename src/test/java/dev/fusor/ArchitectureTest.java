@@ -53,7 +53,7 @@ class ArchitectureTest {
             .whereLayer("device").mayOnlyBeAccessedByLayers("families", "method", "align", "merge", "cli")
             .whereLayer("bindings").mayOnlyBeAccessedByLayers("device")
             .whereLayer("checkpoint").mayOnlyBeAccessedByLayers("merge", "cli")
-            .whereLayer("simd").mayOnlyBeAccessedByLayers("families", "device", "merge", "cli")
+            .whereLayer("simd").mayOnlyBeAccessedByLayers("families", "device", "align", "merge", "cli")
             .because("data goes from checkpoint to tensor to primitive and back, and users enter at the top");
 
     @ArchTest
