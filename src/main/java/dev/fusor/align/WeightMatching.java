@@ -2,8 +2,13 @@ package dev.fusor.align;
 
 import dev.fusor.assign.LinearAssignment;
 import dev.fusor.device.CpuDevice;
+import dev.fusor.device.cuda.CudaFormats;
+import dev.fusor.device.cuda.CudaMemory;
+import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.linalg.PermutedView;
 import dev.fusor.linalg.UnitSimilarity;
+import dev.fusor.linalg.UnitSimilarityCuda;
+import dev.fusor.linalg.UnitSimilarityCuda.Pair;
 import dev.fusor.linalg.Units;
 import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.DType;
@@ -16,6 +21,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -38,9 +44,12 @@ import java.util.function.Function;
  */
 public final class WeightMatching {
     private final CpuDevice device;
+    /** Where similarities are computed, or null for the CPU. */
+    private final CudaStream stream;
 
-    private WeightMatching(CpuDevice device) {
+    private WeightMatching(CpuDevice device, CudaStream stream) {
         this.device = device;
+        this.stream = stream;
     }
 
     /**
@@ -74,7 +83,18 @@ public final class WeightMatching {
      * @param device runs it
      */
     public static WeightMatching on(CpuDevice device) {
-        return new WeightMatching(device);
+        return new WeightMatching(device, null);
+    }
+
+    /**
+     * {@return weight matching with its similarities on a CUDA device, to the same bits} Tensors are copied there one occurrence
+     * at a time; groups with a tensor of a type that devices do not compute with stay on the CPU.
+     *
+     * @param device runs the rest
+     * @param stream of the CUDA device, used by one thread at a time
+     */
+    public static WeightMatching on(CpuDevice device, CudaStream stream) {
+        return new WeightMatching(device, Objects.requireNonNull(stream));
     }
 
     /**
@@ -88,6 +108,7 @@ public final class WeightMatching {
      * @param observer told of every step
      * @throws IllegalArgumentException if a tensor is missing (null), of another shape than in the spec, of no arithmetic type, or
      * holds NaN or infinities; if similarities overflow float32; if a group has no start
+     * @throws dev.fusor.device.cuda.CudaException if the CUDA device has too little memory, among others
      */
     public WeightMatch match(PermutationSpec spec, Function<String, Tensor> first, Function<String, Tensor> second,
             Permutations start, Options options, Consumer<MatchingStep> observer) {
@@ -148,9 +169,10 @@ public final class WeightMatching {
             int[] found;
             try (Arena arena = Arena.ofShared()) {
                 Tensor similarities = Tensor.allocate(arena, DType.F32, group.units(), group.units());
-                for (Occurrence occurrence : spec.of(group)) {
-                    UnitSimilarity.on(device).accumulate(units(occurrence, first, List.of()),
-                            units(occurrence, second, spec.in(occurrence.tensor())), similarities);
+                if (stream != null && spec.of(group).stream().allMatch(this::supported)) {
+                    accumulateThere(group, similarities);
+                } else {
+                    accumulateHere(group, similarities);
                 }
                 multiplied = System.nanoTime();
                 found = assign(group, similarities);
@@ -161,9 +183,56 @@ public final class WeightMatching {
                     Duration.ofNanos(assigned - multiplied), Duration.ofNanos(System.nanoTime() - assigned));
         }
 
-        /** The units of an occurrence, with all other axes where the permutations put them. */
-        private Units units(Occurrence occurrence, Function<String, Tensor> tensors, List<Occurrence> others) {
-            Tensor tensor = tensors.apply(occurrence.tensor());
+        private boolean supported(Occurrence occurrence) {
+            return CudaFormats.supports(first.apply(occurrence.tensor()).dtype())
+                    && CudaFormats.supports(second.apply(occurrence.tensor()).dtype());
+        }
+
+        private void accumulateHere(PermutationGroup group, Tensor similarities) {
+            for (Occurrence occurrence : spec.of(group)) {
+                Pair pair = pair(occurrence, first.apply(occurrence.tensor()), second.apply(occurrence.tensor()));
+                UnitSimilarity.on(device).accumulate(pair.a(), pair.b(), similarities);
+            }
+        }
+
+        private void accumulateThere(PermutationGroup group, Tensor similarities) {
+            try (CudaMemory sums = CudaMemory.allocate(stream, similarities.data().byteSize())) {
+                stream.fill(sums.segment(), (byte) 0);
+                Tensor there = sums.tensor(DType.F32, group.units(), group.units());
+                for (Occurrence occurrence : spec.of(group)) {
+                    Tensor a = first.apply(occurrence.tensor());
+                    Tensor b = second.apply(occurrence.tensor());
+                    try (CudaMemory memoryA = upload(a); CudaMemory memoryB = upload(b)) {
+                        Pair pair = pair(occurrence, memoryA.tensor(a.dtype(), a.shape().toArray()),
+                                memoryB.tensor(b.dtype(), b.shape().toArray()));
+                        try (UnitSimilarityCuda launch = UnitSimilarityCuda.prepare(stream, List.of(pair), there)) {
+                            launch.run();
+                        }
+                    }
+                }
+                stream.download(sums.segment(), similarities.data());
+                stream.synchronize();
+            }
+        }
+
+        private CudaMemory upload(Tensor tensor) {
+            CudaMemory memory = CudaMemory.allocate(stream, tensor.data().byteSize());
+            try {
+                stream.upload(tensor.data(), memory.segment());
+                return memory;
+            } catch (RuntimeException e) {
+                memory.close();
+                throw e;
+            }
+        }
+
+        /** The units of an occurrence, those of the second model with all other axes where the permutations put them. */
+        private Pair pair(Occurrence occurrence, Tensor ofFirst, Tensor ofSecond) {
+            return new Pair(units(occurrence, ofFirst, List.of()),
+                    units(occurrence, ofSecond, spec.in(occurrence.tensor())));
+        }
+
+        private Units units(Occurrence occurrence, Tensor tensor, List<Occurrence> others) {
             List<Occurrence> elsewhere = others.stream().filter(other -> other.axis() != occurrence.axis()).toList();
             return new Units(PermutedView.of(tensor, PermutedSource.sources(tensor, elsewhere, permutations)),
                     occurrence.axis(), occurrence.start(), occurrence.group().units(), occurrence.block());

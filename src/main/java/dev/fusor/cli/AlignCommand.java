@@ -49,6 +49,9 @@ final class AlignCommand implements Callable<Integer> {
         "--output"}, paramLabel = "OUT_DIR", required = true, description = "The folder to make: B aligned, and alignment.json with the permutations.")
     private Path output;
 
+    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "auto", description = "Where similarities are computed: auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}, which is cpu).")
+    private String device;
+
     @Mixin
     private MergeLimits limits;
 
@@ -69,6 +72,7 @@ final class AlignCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, RecipeException, MergeException {
         MergeOptions options = limits.options(overwrite);
+        MergeOptions matching = limits.options(overwrite, Devices.parse(device));
         Path here = Path.of("").toAbsolutePath();
         Recipe recipe = Recipe.parse(recipe(), "fusor align");
         PrintWriter err = command.commandLine().getErr();
@@ -77,7 +81,7 @@ final class AlignCommand implements Callable<Integer> {
             MergePlan plan = Planner.plan(recipe, models.descriptions(), new PlanOptions(false, seed));
             MergeCommand.checkOutput(output, overwrite, Estimate.of(plan, checkpoints, options));
             PermutationSpec groups = Alignments.spec(recipe, here, plan, checkpoints, err).orElseThrow();
-            Alignment alignment = Alignments.compute(plan, groups, checkpoints, options,
+            Alignment alignment = Alignments.compute(plan, groups, checkpoints, matching,
                     quiet ? new PrintWriter(Writer.nullWriter()) : err);
             try (Merger merger = new Merger(plan, checkpoints, options, Progress.SILENT, Optional.of(alignment))) {
                 merger.merge(output, recipe.text());

@@ -29,7 +29,12 @@ final class MergeLimits {
 
     /** Of a merge on the processor that is asked for nothing else. */
     MergeOptions options(boolean overwrite) throws MergeException {
-        return new MergeOptions(threads(), OptionalInt.empty(), Reading.AUTO, maxMemory, MergeOptions.STANDARD_SHARD,
+        return options(overwrite, OptionalInt.empty());
+    }
+
+    /** The same with a CUDA device. */
+    MergeOptions options(boolean overwrite, OptionalInt cuda) throws MergeException {
+        return new MergeOptions(threads(), cuda, Reading.AUTO, maxMemory, MergeOptions.STANDARD_SHARD,
                 overwrite, false, false);
     }
 }

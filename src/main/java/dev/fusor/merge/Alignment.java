@@ -14,6 +14,9 @@ import dev.fusor.align.WeightMatching;
 import dev.fusor.checkpoint.Checkpoint;
 import dev.fusor.checkpoint.TensorEntry;
 import dev.fusor.device.CpuDevice;
+import dev.fusor.device.cuda.CudaDevice;
+import dev.fusor.device.cuda.CudaException;
+import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.recipe.MergePlan;
 import dev.fusor.reduce.Products;
 import dev.fusor.reduce.Reduction;
@@ -69,10 +72,10 @@ public final class Alignment {
      * @param plan names the model to align to
      * @param spec fits that model
      * @param checkpoints the plan's models, in its order
-     * @param options tell threads and memory; the matrix of the largest group has to fit beside the merge
+     * @param options tell threads, memory and where similarities are computed; the matrix of the largest group has to fit beside the merge
      * @param observer is told of every step
      * @throws MergeException if a model has other tensors or shapes than the one aligned to, if weights cannot be matched, or if
-     * the memory allowed is too little
+     * the memory allowed is too little, or if the CUDA device fails
      */
     public static Alignment compute(MergePlan plan, PermutationSpec spec, List<Checkpoint> checkpoints,
             MergeOptions options, Observer observer) throws MergeException {
@@ -85,13 +88,33 @@ public final class Alignment {
             }
         }
         try (CpuDevice device = CpuDevice.open(options.threads())) {
-            for (int model = 0; model < checkpoints.size(); model++) {
-                if (model != to) {
-                    alignment.align(model, checkpoints.get(to), checkpoints.get(model), device, observer);
-                }
+            if (options.cuda().isEmpty()) {
+                alignment.align(checkpoints, device, WeightMatching.on(device), observer);
+            } else {
+                alignment.align(checkpoints, device, options.cuda().getAsInt(), observer);
             }
         }
         return alignment;
+    }
+
+    private void align(List<Checkpoint> checkpoints, CpuDevice device, int ordinal, Observer observer)
+            throws MergeException {
+        try (CudaDevice cuda = CudaRanges.openDevice(ordinal); CudaStream stream = CudaStream.open(cuda)) {
+            align(checkpoints, device, WeightMatching.on(device, stream), observer);
+        } catch (CudaException e) {
+            throw new MergeException("matching was given up: %s; --device cpu matches to the same bits"
+                    .formatted(e.getMessage()));
+        }
+    }
+
+    private void align(List<Checkpoint> checkpoints, CpuDevice device, WeightMatching matching, Observer observer)
+            throws MergeException {
+        int to = plan.alignTo().orElseThrow();
+        for (int model = 0; model < checkpoints.size(); model++) {
+            if (model != to) {
+                align(model, checkpoints.get(to), checkpoints.get(model), device, matching, observer);
+            }
+        }
     }
 
     private void checkMemory(long merge, long allowed) throws MergeException {
@@ -125,15 +148,15 @@ public final class Alignment {
                 plan.models().get(plan.alignTo().orElseThrow()), problem));
     }
 
-    private void align(int model, Checkpoint to, Checkpoint checkpoint, CpuDevice device, Observer observer)
-            throws MergeException {
+    private void align(int model, Checkpoint to, Checkpoint checkpoint, CpuDevice device, WeightMatching matching,
+            Observer observer) throws MergeException {
         String name = plan.models().get(model);
         Permutations start = Permutations.identity(spec.groups());
         List<Double> objectives = new ArrayList<>();
         try {
             Products before = products(to, checkpoint, start, device);
             objectives.add(before.ab());
-            WeightMatch match = WeightMatching.on(device).match(spec, to::map, checkpoint::map, start,
+            WeightMatch match = matching.match(spec, to::map, checkpoint::map, start,
                     new WeightMatching.Options(plan.seed(), WeightMatching.Options.DEFAULT.tolerance(),
                             WeightMatching.Options.DEFAULT.maxSweeps()),
                     step -> {

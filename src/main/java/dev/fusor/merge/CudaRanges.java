@@ -99,7 +99,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         }
     }
 
-    private static CudaDevice openDevice(int ordinal) throws MergeException {
+    static CudaDevice openDevice(int ordinal) throws MergeException {
         try {
             return CudaDevice.open(ordinal);
         } catch (IllegalStateException e) { // gone since the command line looked

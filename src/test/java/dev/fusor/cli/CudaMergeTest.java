@@ -3,10 +3,15 @@ package dev.fusor.cli;
 import dev.fusor.simulator.RequiresCuda;
 import dev.fusor.simulator.Simulator;
 import dev.fusor.simulator.Simulator.ThreadOrder;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Shape;
+import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Models;
 import dev.fusor.testing.Tensors;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -44,6 +49,31 @@ class CudaMergeTest {
         assertThat(launched()).isEqualTo(launches && Simulator.isLoaded());
         assertThat(Models.bits(folder.resolve("cuda"))).usingRecursiveComparison()
                 .isEqualTo(Models.bits(folder.resolve("cpu")));
+    }
+
+    @Test
+    void unitsAreMatchedToTheBitsOfTheProcessor() throws IOException {
+        Path a = Models.write(folder.resolve("a"), layers(1));
+        Path b = Models.write(folder.resolve("b"), layers(2));
+        for (String device : new String[]{"cpu", "cuda"}) {
+            CommandLineRun run = CommandLineRun.of("align", a, b, "-o", folder.resolve(device), "--quiet", "--device",
+                    device, "--max-memory", "4GB");
+            assertThat(run.status()).as(run.err()).isZero();
+            assertThat(launched()).isEqualTo(device.equals("cuda") && Simulator.isLoaded());
+        }
+        assertThat(Models.bits(folder.resolve("cuda"))).usingRecursiveComparison()
+                .isEqualTo(Models.bits(folder.resolve("cpu")));
+        assertThat(folder.resolve("cuda/alignment.json")).hasSameTextualContentAs(
+                folder.resolve("cpu/alignment.json"));
+    }
+
+    private static Map<String, Tensor> layers(long seed) {
+        return Map.of("fc1.weight", shaped(Tensors.random(DType.BF16, 70 * 30, seed, null, 1), 70, 30),
+                "fc2.weight", shaped(Tensors.random(DType.F32, 20 * 70, seed + 2, null, 1), 20, 70));
+    }
+
+    private static Tensor shaped(Tensor flat, long... extents) {
+        return Tensor.of(flat.data(), flat.dtype(), Shape.of(extents));
     }
 
     /** As far as one can tell: only the simulator counts calls. */

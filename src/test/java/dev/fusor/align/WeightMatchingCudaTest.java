@@ -1,0 +1,82 @@
+package dev.fusor.align;
+
+import dev.fusor.device.CpuDevice;
+import dev.fusor.simulator.RequiresCuda;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Elements;
+import dev.fusor.tensor.Tensor;
+import dev.fusor.testing.CudaTensors;
+import dev.fusor.testing.Tensors;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+/** With its similarities on a CUDA device, matching takes every step that it takes on the CPU. */
+@RequiresCuda
+class WeightMatchingCudaTest extends CudaTensors {
+    /** What matching did, but for the time it took. */
+    private record Run(WeightMatch match, List<Double> objectives) {
+        static Run of(WeightMatching matching, PermutationSpec spec, Map<String, Tensor> first,
+                Map<String, Tensor> second) {
+            List<Double> objectives = new ArrayList<>();
+            WeightMatch match = matching.match(spec, first::get, second::get,
+                    Permutations.identity(spec.groups()), WeightMatching.Options.DEFAULT,
+                    step -> objectives.add(step.objective()));
+            return new Run(match, objectives);
+        }
+    }
+
+    private static Tensor narrowed(DType type, Tensor tensor) {
+        Tensor narrow = Tensor.allocate(Arena.ofAuto(), type, tensor.shape().toArray());
+        for (long i = 0; i < tensor.elements(); i++) {
+            Elements.set(narrow, i, Elements.get(tensor, i));
+        }
+        return narrow;
+    }
+
+    private void takesTheSameSteps(PermutationSpec spec, DType type, long seed) {
+        Map<String, Tensor> first = WeightMatchingTest.gaussian(spec, seed);
+        Map<String, Tensor> second = WeightMatchingTest.gaussian(spec, seed + 1);
+        second.replaceAll((name, tensor) -> narrowed(type, tensor));
+        try (CpuDevice cpu = CpuDevice.open(2)) {
+            Run there = Run.of(WeightMatching.on(cpu, stream), spec, first, second);
+            Run here = Run.of(WeightMatching.on(cpu), spec, first, second);
+            assertThat(there).as("%s, %s, seed %d", spec.groups(), type, Tensors.SEED).isEqualTo(here);
+        }
+    }
+
+    @Test
+    void ofPerceptronsAndOfAnySpec() {
+        SplittableRandom random = new SplittableRandom(Tensors.SEED);
+        takesTheSameSteps(WeightMatchingTest.perceptron(40, 33, 130, 1, 20), DType.F32, 1);
+        takesTheSameSteps(WeightMatchingTest.perceptron(20, 31, 7, 300), DType.BF16, 2);
+        for (int round = 0; round < 5; round++) {
+            takesTheSameSteps(WeightMatchingTest.randomSpec(random), round % 2 == 0 ? DType.F32 : DType.F16, round);
+        }
+    }
+
+    @Test
+    void ofTypesThatDevicesDoNotComputeWith() {
+        takesTheSameSteps(WeightMatchingTest.perceptron(20, 31, 7, 30), DType.F64, 1);
+    }
+
+    @Test
+    void theDeviceIsUsed() {
+        PermutationSpec spec = WeightMatchingTest.perceptron(3, 4, 5);
+        Map<String, Tensor> model = WeightMatchingTest.gaussian(spec, 1);
+        try (CpuDevice cpu = CpuDevice.open(1)) {
+            WeightMatching matching = WeightMatching.on(cpu, stream);
+            close();
+            assertThatIllegalStateException().isThrownBy(() -> Run.of(matching, spec, model, model))
+                    .withMessage("the device cuda:0 is closed");
+        } finally {
+            open();
+        }
+    }
+}
