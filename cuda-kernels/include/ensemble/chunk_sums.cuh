@@ -5,10 +5,10 @@
 namespace ensemble {
 
 // What a chunk adds up to whose values are there.
-template <Format FORMAT>
-__device__ inline ChunkRecord Row<FORMAT>::recordOf(int chunk, Maximum maximum, bool summed, bool ranked) const
+template <Format FORMAT, bool PART>
+__device__ inline ChunkRecord Row<FORMAT, PART>::recordOf(int chunk, Maximum maximum, bool summed, bool ranked) const
 {
-    ChunkRecord record = {maximum.ofWarp(), 0.0f, 0.0f, 0};
+    ChunkRecord record = {maximum.of(team()), 0.0f, 0.0f, 0};
     if (ranked) {
         record.best = firstOf(chunk, record.max);
     }
@@ -21,14 +21,14 @@ __device__ inline ChunkRecord Row<FORMAT>::recordOf(int chunk, Maximum maximum, 
             addExponential(__fsub_rn(x.x, record.max), sums.x, moments.x);
             addExponential(__fsub_rn(x.y, record.max), sums.y, moments.y);
         }
-        record.sum = foldLanes(sums);
-        record.moment = foldLanes(moments);
+        record.sum = foldLanes(sums, team());
+        record.moment = foldLanes(moments, team());
     }
     return record;
 }
 
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::addExponential(float difference, float& sum, float& moment)
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::addExponential(float difference, float& sum, float& moment)
 {
     const float d = bounded(difference);
     const float q = float_math::expOfDifference(d);
@@ -37,8 +37,8 @@ __device__ inline void Row<FORMAT>::addExponential(float difference, float& sum,
 }
 
 // The first class of a chunk that has the maximum.
-template <Format FORMAT>
-__device__ inline int Row<FORMAT>::firstOf(int chunk, float max) const
+template <Format FORMAT, bool PART>
+__device__ inline int Row<FORMAT, PART>::firstOf(int chunk, float max) const
 {
     const auto isMax = [=](float x) { return x == max || (isNaN(x) && isNaN(max)); };
     int first = job.classes;
@@ -49,21 +49,33 @@ __device__ inline int Row<FORMAT>::firstOf(int chunk, float max) const
         first = isMax(x.x) ? c : isMax(x.y) ? c + 1 : first;
     }
 #pragma unroll
-    for (int step = 16; step > 0; step /= 2) {
-        first = min(first, __shfl_xor_sync(kWarp, first, step));
+    for (int step = team().width / 2; step > 0; step /= 2) {
+        first = min(first, __shfl_xor_sync(team().mask, first, step));
     }
     return first;
 }
 
-// What the chunks of a model, or of the scores, add up to; by one warp.
-template <Format FORMAT>
-__device__ inline Statistics Row<FORMAT>::total(int slot, float share) const
+// In pairs of neighbours. A part of a warp has rows of one chunk.
+template <Format FORMAT, bool PART>
+template <typename Term>
+__device__ inline double Row<FORMAT, PART>::sumChunks(Term term) const
+{
+    if constexpr (PART) {
+        return term(0);
+    } else {
+        return sumPairs(chunks(), term);
+    }
+}
+
+// What the chunks of a model, or of the scores, add up to; by one team.
+template <Format FORMAT, bool PART>
+__device__ inline Statistics Row<FORMAT, PART>::total(int slot, float share) const
 {
     Statistics all = {};
     all.max = -float_math::kInfinity;
     all.best = record(0, slot).best;
 #pragma unroll 1
-    for (int j = lane(); j < chunks(); j += 32) {
+    for (int j = team().lane; j < chunks(); j += team().width) {
         const ChunkRecord& found = record(j, slot);
         if (isBetter(found.max, all.max)) {
             all.max = found.max;
@@ -71,9 +83,9 @@ __device__ inline Statistics Row<FORMAT>::total(int slot, float share) const
         }
     }
 #pragma unroll
-    for (int step = 16; step > 0; step /= 2) {
-        const float max = __shfl_xor_sync(kWarp, all.max, step);
-        const int best = __shfl_xor_sync(kWarp, all.best, step);
+    for (int step = team().width / 2; step > 0; step /= 2) {
+        const float max = __shfl_xor_sync(team().mask, all.max, step);
+        const int best = __shfl_xor_sync(team().mask, all.best, step);
         if (isBetter(max, all.max) || (!isBetter(all.max, max) && best < all.best)) {
             all.max = max;
             all.best = best;
@@ -83,10 +95,10 @@ __device__ inline Statistics Row<FORMAT>::total(int slot, float share) const
     all.sum = moment;
     if (isFinite(all.max)) {
         const auto difference = [&](int j) { return bounded(__fsub_rn(record(j, slot).max, all.max)); };
-        all.sum = sumPairs(chunks(), [&](int j) {
+        all.sum = sumChunks([&](int j) {
             return __dmul_rn(float_math::exp(difference(j)), record(j, slot).sum);
         });
-        moment = sumPairs(chunks(), [&](int j) {
+        moment = sumChunks([&](int j) {
             const double d = difference(j);
             return __dmul_rn(float_math::exp(difference(j)), __dadd_rn(record(j, slot).moment, __dmul_rn(d, record(j, slot).sum)));
         });

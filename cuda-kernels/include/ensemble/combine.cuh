@@ -4,23 +4,23 @@
 
 namespace ensemble {
 
-template <Format FORMAT>
-__device__ inline Step Row<FORMAT>::step() const
+template <Format FORMAT, bool PART>
+__device__ inline Step Row<FORMAT, PART>::step() const
 {
     return job.mode == PROBABILITIES ? Step::PROBABILITY : job.mode == MAXIMUM || job.mode == MOST_CONFIDENT ? Step::MAXIMUM : Step::MEAN;
 }
 
-template <Format FORMAT>
-__device__ inline typename Row<FORMAT>::Constants Row<FORMAT>::constants(int e) const
+template <Format FORMAT, bool PART>
+__device__ inline typename Row<FORMAT, PART>::Constants Row<FORMAT, PART>::constants(int e) const
 {
     return job.mode == PROBABILITIES                    ? Constants{statistics(e).scale, statistics(e).max}
            : job.mode == LOG_PROBABILITIES && job.limited ? Constants{members.shares[e], statistics(e).logSumExp()}
                                                           : Constants{members.shares[e], 0.0f};
 }
 
-template <Format FORMAT>
+template <Format FORMAT, bool PART>
 template <Step STEP>
-__device__ inline float Row<FORMAT>::take(float value, float x, Constants model)
+__device__ inline float Row<FORMAT, PART>::take(float value, float x, Constants model)
 {
     if constexpr (STEP == Step::PROBABILITY) {
         return __fmaf_rn(model.factor, float_math::expOfDifference(bounded(__fsub_rn(x, model.shift))), value);
@@ -32,9 +32,9 @@ __device__ inline float Row<FORMAT>::take(float value, float x, Constants model)
 }
 
 // Takes a step with a model's words in some rows of a chunk.
-template <Format FORMAT>
+template <Format FORMAT, bool PART>
 template <Step STEP>
-__device__ inline void Row<FORMAT>::takeRows(float2 (&to)[kRowCount], const uint32_t (&words)[kRowCount * kPairWords<FORMAT>], float inverse, Constants model) const
+__device__ inline void Row<FORMAT, PART>::takeRows(float2 (&to)[kRowCount], const uint32_t (&words)[kRowCount * kPairWords<FORMAT>], float inverse, Constants model) const
 {
 #pragma unroll
     for (int r = 0; r < kRowCount; r++) {
@@ -44,8 +44,8 @@ __device__ inline void Row<FORMAT>::takeRows(float2 (&to)[kRowCount], const uint
 }
 
 // Scores or probabilities in some rows of a chunk, as far as the models make them.
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::combineRows(float2 (&to)[kRowCount], int chunk, int firstRow) const
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::combineRows(float2 (&to)[kRowCount], int chunk, int firstRow) const
 {
     constexpr int kModels = kModelsAtOnce;
     const int firstClass = chunk * kChunk + firstRow * kLanes;
@@ -84,8 +84,8 @@ __device__ inline void Row<FORMAT>::combineRows(float2 (&to)[kRowCount], int chu
     }
 }
 
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::takeModel(float2 (&to)[kRowCount], int e, const uint32_t (&words)[kRowCount * kPairWords<FORMAT>]) const
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::takeModel(float2 (&to)[kRowCount], int e, const uint32_t (&words)[kRowCount * kPairWords<FORMAT>]) const
 {
     const float inverse = model(e).inverse;
     const Constants model = constants(e);
@@ -100,9 +100,12 @@ __device__ inline void Row<FORMAT>::takeModel(float2 (&to)[kRowCount], int e, co
 }
 
 // Makes the scores or the probabilities of a chunk.
-template <Format FORMAT>
-__device__ inline Maximum Row<FORMAT>::combineValues(int chunk) const
+template <Format FORMAT, bool PART>
+__device__ inline Maximum Row<FORMAT, PART>::combineValues(int chunk) const
 {
+    if constexpr (PART) {
+        return combineOneByOne(chunk);
+    }
     const bool oneByOne = job.mode == VOTE || job.limited;
     Maximum maximum;
 #pragma unroll 1
@@ -124,8 +127,8 @@ __device__ inline Maximum Row<FORMAT>::combineValues(int chunk) const
     return oneByOne && members.sound ? combineOneByOne(chunk) : maximum;
 }
 
-template <Format FORMAT>
-__device__ inline Maximum Row<FORMAT>::combineOneByOne(int chunk) const
+template <Format FORMAT, bool PART>
+__device__ inline Maximum Row<FORMAT, PART>::combineOneByOne(int chunk) const
 {
     Maximum maximum;
 #pragma unroll 1
@@ -144,8 +147,8 @@ __device__ inline Maximum Row<FORMAT>::combineOneByOne(int chunk) const
 }
 
 // The score or the probability of one class, by one thread.
-template <Format FORMAT>
-__device__ inline float Row<FORMAT>::valueOf(int c) const
+template <Format FORMAT, bool PART>
+__device__ inline float Row<FORMAT, PART>::valueOf(int c) const
 {
     float value = start();
     float share = 0.0f;

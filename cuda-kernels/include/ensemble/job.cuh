@@ -31,6 +31,8 @@ struct EnsembleJob {
     int parts;    // of a row
     int passing;  // whether chunks without the best class may be passed over
     int ranks;    // how many best classes are wanted
+    int width;    // of the part of a warp that has a row of few classes
+    int padding;
 };
 
 namespace ensemble {

@@ -5,18 +5,44 @@
 namespace ensemble {
 
 // A thread's pair in a row.
-template <Format FORMAT>
+template <Format FORMAT, bool PART>
 template <int WORDS>
-__device__ inline float2 Row<FORMAT>::xIn(const uint32_t (&words)[WORDS], int r, float inverse)
+__device__ inline float2 Row<FORMAT, PART>::xIn(const uint32_t (&words)[WORDS], int r, float inverse)
 {
     const float first = widen<FORMAT>(codeIn<FORMAT>(words, 2 * r));
     const float second = widen<FORMAT>(codeIn<FORMAT>(words, 2 * r + 1));
     return {__fmul_rn(first, inverse), __fmul_rn(second, inverse)};
 }
 
+// What a chunk of a model whose x are there adds up to.
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::measureModel(int e, int chunk, Maximum maximum) const
+{
+    const bool votes = job.mode == VOTE;
+    const ChunkRecord found = recordOf(chunk, maximum, !votes || wants(LOG_SUM_EXP), votes);
+    if (team().lane == 0) {
+        record(chunk, e) = found;
+    }
+}
+
+// The models of a row of few classes.
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::measureFew() const
+{
+    const int c = classOf(0, 0);
+#pragma unroll 1
+    for (int i = 0; i < measuredCount(); i++) {
+        const int e = measured(i);
+        Maximum maximum;
+        pair(0) = {c < job.classes ? xOf(e, c) : -float_math::kInfinity, c + 1 < job.classes ? xOf(e, c + 1) : -float_math::kInfinity};
+        maximum.take(pair(0));
+        measureModel(e, 0, maximum);
+    }
+}
+
 // Makes x -infinity where a model lacks a class.
-template <Format FORMAT>
-__device__ inline Maximum Row<FORMAT>::clearAbsent(int e, int chunk) const
+template <Format FORMAT, bool PART>
+__device__ inline Maximum Row<FORMAT, PART>::clearAbsent(int e, int chunk) const
 {
     Maximum maximum;
 #pragma unroll 1
@@ -31,8 +57,8 @@ __device__ inline Maximum Row<FORMAT>::clearAbsent(int e, int chunk) const
     return maximum;
 }
 
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::measure(int chunk) const
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::measure(int chunk) const
 {
     constexpr int kModels = 32 / (kRows * kPairWords<FORMAT>);  // whose words take 32 registers
     const int modelCount = measuredCount();
@@ -61,11 +87,7 @@ __device__ inline void Row<FORMAT>::measure(int chunk) const
             if (model(e).present != 0) {
                 maximum = clearAbsent(e, chunk);
             }
-            const bool votes = job.mode == VOTE;
-            const ChunkRecord found = recordOf(chunk, maximum, !votes || wants(LOG_SUM_EXP), votes);
-            if (lane() == 0) {
-                record(chunk, e) = found;
-            }
+            measureModel(e, chunk, maximum);
 #pragma unroll
             for (int w = 0; w < kRows * kPairWords<FORMAT>; w++) {
                 words[0][w] = words[kModels - 1][w];
@@ -75,8 +97,8 @@ __device__ inline void Row<FORMAT>::measure(int chunk) const
 }
 
 // Keeps x of a chunk that was loaded.
-template <Format FORMAT>
-__device__ inline Maximum Row<FORMAT>::keep(const uint32_t (&words)[kRows * kPairWords<FORMAT>], float inverse) const
+template <Format FORMAT, bool PART>
+__device__ inline Maximum Row<FORMAT, PART>::keep(const uint32_t (&words)[kRows * kPairWords<FORMAT>], float inverse) const
 {
     Maximum maximum;
 #pragma unroll
@@ -89,8 +111,8 @@ __device__ inline Maximum Row<FORMAT>::keep(const uint32_t (&words)[kRows * kPai
 }
 
 // Loads and keeps x of a chunk, some rows after the other.
-template <Format FORMAT>
-__device__ inline Maximum Row<FORMAT>::keepEach(int e, int chunk) const
+template <Format FORMAT, bool PART>
+__device__ inline Maximum Row<FORMAT, PART>::keepEach(int e, int chunk) const
 {
     const uint64_t rows = logits(e, chunk * kChunk);
     Maximum maximum;
@@ -108,15 +130,15 @@ __device__ inline Maximum Row<FORMAT>::keepEach(int e, int chunk) const
     return maximum;
 }
 
-// Ends MEASURE of a row, by a block.
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::finishMeasure() const
+// Ends MEASURE of a row, by a block or a part of a warp.
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::finishMeasure() const
 {
 #pragma unroll 1
-    for (int i = threadIdx.x / 32; i < measuredCount(); i += blockDim.x / 32) {
+    for (int i = PART ? 0 : threadIdx.x / 32; i < measuredCount(); i += PART ? 1 : blockDim.x / 32) {
         const int e = measured(i);
         const Statistics all = total(e, members.shares[e]);
-        if (lane() == 0) {
+        if (team().lane == 0) {
             statistics(e) = all;
             storeNumber(LOG_SUM_EXP, members.row * job.modelCount + e, all.logSumExp());
         }

@@ -4,22 +4,22 @@
 
 namespace ensemble {
 
-// By one warp: names the row, and where what is known of it lies.
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::turnTo(long long row, long long slot) const
+// By one team: names the row, and where what is known of it lies.
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::turnTo(long long row, long long slot) const
 {
-    if (lane() == 0) {
+    if (team().lane == 0) {
         members.row = row;
         members.records = reinterpret_cast<ChunkRecord*>(job.records) + slot * chunks() * (job.modelCount + 1);
         members.statistics = reinterpret_cast<Statistics*>(job.statistics) + slot * (job.modelCount + 1);
     }
-    __syncwarp();
+    __syncwarp(team().mask);
 }
 
-// By one warp: the weights of the row, their sum in the order of the models, and who has a share of it; of these, the most confident alone
+// By one team: the weights of the row, their sum in the order of the models, and who has a share of it; of these, the most confident alone
 // where no other is combined.
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::gather(Phase phase) const
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::gather(Phase phase) const
 {
     double sum = 0.0;
     bool sound = true;
@@ -32,18 +32,18 @@ __device__ inline void Row<FORMAT>::gather(Phase phase) const
     sound &= sum > 0.0 && sum < __longlong_as_double(0x7FF0000000000000LL);
     int count = 0;
 #pragma unroll 1
-    for (int first = 0; first < job.modelCount; first += 32) {
-        const int e = first + lane();
+    for (int first = 0; first < job.modelCount; first += team().width) {
+        const int e = first + team().lane;
         const float share = sound && e < job.modelCount ? __double2float_rn(__ddiv_rn(weightOf(e), sum)) : 0.0f;
-        const unsigned takers = __ballot_sync(kWarp, share > 0.0f);
+        const unsigned takers = __ballot_sync(team().mask, share > 0.0f);
         members.shares[e] = share;
         if (share > 0.0f) {
             members.numbers[count + __popc(takers & ((1u << lane()) - 1))] = e;
         }
         count += __popc(takers);
     }
-    __syncwarp();
-    if (lane() == 0) {
+    __syncwarp(team().mask);
+    if (team().lane == 0) {
         members.count = count;
         members.sound = sound;
         if (job.mode == MOST_CONFIDENT && phase != MEASURE && count > 0) {
@@ -53,8 +53,8 @@ __device__ inline void Row<FORMAT>::gather(Phase phase) const
     }
 }
 
-template <Format FORMAT>
-__device__ inline int Row<FORMAT>::mostConfident() const
+template <Format FORMAT, bool PART>
+__device__ inline int Row<FORMAT, PART>::mostConfident() const
 {
     int best = members.numbers[0];
 #pragma unroll 1
@@ -69,8 +69,8 @@ __device__ inline int Row<FORMAT>::mostConfident() const
     return best;
 }
 
-template <Format FORMAT>
-__device__ inline double Row<FORMAT>::weightOf(int e) const
+template <Format FORMAT, bool PART>
+__device__ inline double Row<FORMAT, PART>::weightOf(int e) const
 {
     const double weight = model(e).weight;
     if (job.gates == 0) {

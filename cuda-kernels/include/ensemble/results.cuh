@@ -10,8 +10,8 @@ __device__ inline uint32_t codeOf(float value, Format format)
 }
 
 // Of a class, given its score or its probability.
-template <Format FORMAT>
-__device__ inline float Row<FORMAT>::logProbability(int c, float value) const
+template <Format FORMAT, bool PART>
+__device__ inline float Row<FORMAT, PART>::logProbability(int c, float value) const
 {
     if (!isOfProbabilities()) {
         return __fsub_rn(__fsub_rn(value, statistics(combined()).max), statistics(combined()).logSum);
@@ -19,14 +19,14 @@ __device__ inline float Row<FORMAT>::logProbability(int c, float value) const
     return job.mode == PROBABILITIES && value < kTiny ? logOfTheTiny(c) : float_math::log(value);
 }
 
-template <Format FORMAT>
-__device__ inline float Row<FORMAT>::logTerm(int e, int c) const
+template <Format FORMAT, bool PART>
+__device__ inline float Row<FORMAT, PART>::logTerm(int e, int c) const
 {
     return __fsub_rn(__fadd_rn(float_math::log(members.shares[e]), __fsub_rn(xOf(e, c), statistics(e).max)), statistics(e).logSum);
 }
 
-template <Format FORMAT>
-__device__ inline float Row<FORMAT>::logOfTheTiny(int c) const
+template <Format FORMAT, bool PART>
+__device__ inline float Row<FORMAT, PART>::logOfTheTiny(int c) const
 {
     float max = -float_math::kInfinity;
 #pragma unroll 1
@@ -44,8 +44,8 @@ __device__ inline float Row<FORMAT>::logOfTheTiny(int c) const
     return __fadd_rn(max, float_math::log(sum));
 }
 
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::storeNumber(Output output, long long at, float value) const
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::storeNumber(Output output, long long at, float value) const
 {
     if (wants(output)) {
         reinterpret_cast<uint32_t*>(job.outputs[output])[at] = roundToF32(value);
@@ -53,9 +53,12 @@ __device__ inline void Row<FORMAT>::storeNumber(Output output, long long at, flo
 }
 
 // Whether no class of a chunk can be the best. The best class has at least what the surest model gives to its own.
-template <Format FORMAT>
-__device__ inline bool Row<FORMAT>::isPassedOver(int chunk) const
+template <Format FORMAT, bool PART>
+__device__ inline bool Row<FORMAT, PART>::isPassedOver(int chunk) const
 {
+    if constexpr (PART) {
+        return false;
+    }
     if (!job.passing || !wants(ARGMAX)) {
         return job.passing;
     }
@@ -76,8 +79,8 @@ __device__ inline bool Row<FORMAT>::isPassedOver(int chunk) const
     return __fmaf_rn(bound, kSlack, 0x1p-126f) < floor;
 }
 
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::combine(int chunk, Maximum maximum) const
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::combine(int chunk, Maximum maximum) const
 {
     ChunkRecord found = recordOf(chunk, maximum, !isOfProbabilities() && isNormalised(), wants(ARGMAX));
     if (isOfProbabilities() && (wants(ENTROPY) || wants(DISAGREEMENT))) {
@@ -88,16 +91,16 @@ __device__ inline void Row<FORMAT>::combine(int chunk, Maximum maximum) const
             const float2 p = pair(r);
             sums = {__fadd_rn(sums.x, surprise(p.x)), __fadd_rn(sums.y, surprise(p.y))};
         }
-        found.sum = foldLanes(sums);
+        found.sum = foldLanes(sums, team());
     }
-    if (lane() == 0) {
+    if (team().lane == 0) {
         record(chunk, combined()) = found;
     }
 }
 
 // The result that a row has for a class, given its score or its probability.
-template <Format FORMAT>
-__device__ inline float Row<FORMAT>::resultOf(Output output, int c, float value) const
+template <Format FORMAT, bool PART>
+__device__ inline float Row<FORMAT, PART>::resultOf(Output output, int c, float value) const
 {
     if (output == (isOfProbabilities() ? PROBABILITIES_OUT : LOGITS_OUT)) {
         return value;
@@ -110,8 +113,8 @@ __device__ inline float Row<FORMAT>::resultOf(Output output, int c, float value)
 }
 
 // The results of whole rows that a phase can tell.
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::storeResults(Phase phase, int chunk) const
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::storeResults(Phase phase, int chunk) const
 {
 #pragma unroll 1
     for (int o = LOGITS_OUT; o <= PROBABILITIES_OUT; o++) {
@@ -149,8 +152,8 @@ __device__ inline void Row<FORMAT>::storeResults(Phase phase, int chunk) const
     }
 }
 
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::storeCode(uint64_t at, uint32_t code, int bytes)
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::storeCode(uint64_t at, uint32_t code, int bytes)
 {
     if (bytes == 4) {
         *reinterpret_cast<uint32_t*>(at) = code;
@@ -159,12 +162,12 @@ __device__ inline void Row<FORMAT>::storeCode(uint64_t at, uint32_t code, int by
     }
 }
 
-// COMBINE or NORMALISE of a chunk, or RANK of the chunks that may have the best classes, by one warp.
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::sweep(Phase phase, int given) const
+// COMBINE or NORMALISE of a chunk, or RANK of the chunks that may have the best classes, by one team.
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::sweep(Phase phase, int given) const
 {
     if (phase == COMBINE && isPassedOver(given)) {
-        if (lane() == 0) {
+        if (team().lane == 0) {
             record(given, combined()) = {-1.0f, 0.0f, 0.0f, 0};
         }
         return;
@@ -190,15 +193,15 @@ __device__ inline void Row<FORMAT>::sweep(Phase phase, int given) const
     }
 }
 
-// Ends COMBINE of a row, by one warp.
-template <Format FORMAT>
-__device__ inline void Row<FORMAT>::finishCombine() const
+// Ends COMBINE of a row, by one team.
+template <Format FORMAT, bool PART>
+__device__ inline void Row<FORMAT, PART>::finishCombine() const
 {
     Statistics all = total(combined(), 1.0f);
     if (isOfProbabilities()) {
-        all.entropy = -__double2float_rn(sumPairs(chunks(), [&](int j) { return static_cast<double>(record(j, combined()).sum); }));
+        all.entropy = -__double2float_rn(sumChunks([&](int j) { return static_cast<double>(record(j, combined()).sum); }));
     }
-    if (lane() != 0) {
+    if (team().lane != 0) {
         return;
     }
     statistics(combined()) = all;

@@ -9,34 +9,34 @@ namespace ensemble {
 // What a model does to the value of a class.
 enum class Step { MEAN, PROBABILITY, MAXIMUM };
 
-// The best of what one warp is offered, best first. Values and numbers lie in shared memory behind the values of its chunk.
+// The best of what a team is offered, best first. Values and numbers lie in shared memory behind the values of its chunk.
 struct Ranking {
     int size;
     int held;
-    float* room;
     int most;
+    float* room;
 
     __device__ float* values() const { return room; }
 
     __device__ int* numbers() const { return reinterpret_cast<int*>(room + most); }
 
-    __device__ void begin(int count)
+    __device__ void begin(const Team& team, int count)
     {
-        __syncwarp();
-        if (lane() == 0) {
+        __syncwarp(team.mask);
+        if (team.lane == 0) {
             size = count;
             held = 0;
         }
-        __syncwarp();
+        __syncwarp(team.mask);
     }
 
     __device__ bool takes(float value, int number) const;
-    __device__ void offer(bool valid, float value, int number);
-    __device__ void insert(float value, int number);
+    __device__ void offer(const Team& team, bool valid, float value, int number);
+    __device__ void insert(const Team& team, float value, int number);
 };
 
-// One row, as one warp or all warps of a block see it.
-template <Format FORMAT>
+// One row, as one warp or all warps of a block see it; or, if PART, as a part of a warp does, each of whose threads has one pair of its classes.
+template <Format FORMAT, bool PART>
 struct Row {
     static constexpr int kRowCount = kRowsAtOnce<FORMAT>;
 
@@ -44,6 +44,8 @@ struct Row {
     Members& members;
     Ranking& ranking;
     float2* values;  // this thread's of a chunk, row by row, 32 pairs apart; no other thread looks at them
+
+    __device__ Team team() const { return PART ? Team::part(job.width) : Team::warp(); }
 
     __device__ bool wants(Output output) const { return job.outputs[output] != 0; }
 
@@ -67,7 +69,7 @@ struct Row {
 
     __device__ int count(int chunk) const { return min(kChunk, job.classes - chunk * kChunk); }
 
-    __device__ int rowsOf(int chunk) const { return (count(chunk) + kLanes - 1) / kLanes; }
+    __device__ int rowsOf(int chunk) const { return PART ? 1 : (count(chunk) + kLanes - 1) / kLanes; }
 
     __device__ uint64_t logits(int e, int c) const { return model(e).logits + (members.row * model(e).stride + c) * bytesOf(FORMAT); }
 
@@ -77,7 +79,7 @@ struct Row {
     __device__ float2& pair(int r) const { return values[r * 32]; }
 
     // The first class of a thread's pair in a row of a chunk.
-    __device__ static int classOf(int chunk, int r) { return chunk * kChunk + r * kLanes + lane() * 2; }
+    __device__ int classOf(int chunk, int r) const { return chunk * kChunk + r * kLanes + team().lane * 2; }
 
     // Whether rows of a chunk can be loaded in pairs.
     __device__ static bool isVector(uint64_t rows, int count, int rowCount)
@@ -121,6 +123,8 @@ struct Row {
     __device__ ChunkRecord recordOf(int chunk, Maximum maximum, bool summed, bool ranked) const;
     __device__ static void addExponential(float difference, float& sum, float& moment);
     __device__ int firstOf(int chunk, float max) const;
+    template <typename Term>
+    __device__ double sumChunks(Term term) const;
     __device__ Statistics total(int slot, float share) const;
 
     // measure.cuh
@@ -128,6 +132,8 @@ struct Row {
     __device__ static float2 xIn(const uint32_t (&words)[WORDS], int r, float inverse);
     __device__ Maximum clearAbsent(int e, int chunk) const;
     __device__ void measure(int chunk) const;
+    __device__ void measureModel(int e, int chunk, Maximum maximum) const;
+    __device__ void measureFew() const;
     __device__ Maximum keep(const uint32_t (&words)[kRows * kPairWords<FORMAT>], float inverse) const;
     __device__ Maximum keepEach(int e, int chunk) const;
     __device__ void finishMeasure() const;

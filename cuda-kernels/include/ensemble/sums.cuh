@@ -1,4 +1,4 @@
-// Maxima and sums of a warp, in the order of the tree.
+// Maxima and sums of a warp or a part of one, in the order of the tree.
 #pragma once
 #include "float_math.cuh"
 #include "fold.cuh"
@@ -6,6 +6,21 @@
 namespace ensemble {
 
 __device__ inline int lane() { return threadIdx.x % 32; }
+
+// The threads that have a row together: a warp, or a part of one, as wide as a power of two.
+struct Team {
+    int lane;
+    int width;
+    unsigned mask;
+
+    __device__ static Team warp() { return {ensemble::lane(), 32, kWarp}; }
+
+    __device__ static Team part(int width)
+    {
+        const int lane = ensemble::lane() % width;
+        return {lane, width, (kWarp >> (32 - width)) << (ensemble::lane() - lane)};
+    }
+};
 
 __device__ inline float bounded(float difference) { return fmaxf(difference, float_math::kExpZero); }
 
@@ -24,24 +39,24 @@ struct Maximum {
         nan |= isNaN(pair.x) || isNaN(pair.y);
     }
 
-    __device__ float ofWarp() const
+    __device__ float of(const Team& team) const
     {
         float max = value;
 #pragma unroll
-        for (int step = 16; step > 0; step /= 2) {
-            max = fmaxf(max, __shfl_xor_sync(kWarp, max, step));
+        for (int step = team.width / 2; step > 0; step /= 2) {
+            max = fmaxf(max, __shfl_xor_sync(team.mask, max, step));
         }
-        return __any_sync(kWarp, nan) ? float_math::kNaN : max;
+        return __any_sync(team.mask, nan) ? float_math::kNaN : max;
     }
 };
 
-// Folds the 64 lanes of a chunk in halves, two of them in each thread; all threads have the result.
-__device__ inline float foldLanes(float2 sums)
+// Folds the lanes of a chunk in halves, two of them in each thread; all threads have the result. Lanes that a part of a warp lacks would add +0.
+__device__ inline float foldLanes(float2 sums, const Team& team)
 {
 #pragma unroll
-    for (int half = 16; half > 0; half /= 2) {
-        sums.x = __fadd_rn(sums.x, __shfl_xor_sync(kWarp, sums.x, half));
-        sums.y = __fadd_rn(sums.y, __shfl_xor_sync(kWarp, sums.y, half));
+    for (int half = team.width / 2; half > 0; half /= 2) {
+        sums.x = __fadd_rn(sums.x, __shfl_xor_sync(team.mask, sums.x, half));
+        sums.y = __fadd_rn(sums.y, __shfl_xor_sync(team.mask, sums.y, half));
     }
     return __fadd_rn(sums.x, sums.y);
 }

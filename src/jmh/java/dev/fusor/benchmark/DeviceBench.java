@@ -133,13 +133,16 @@ public final class DeviceBench {
             }
         }
         for (DType type : new DType[]{DType.BF16, DType.F32}) {
-            ensemble(type, Mode.LOGITS, Output.ARGMAX);
-            ensemble(type, Mode.LOGITS, Output.ARGMAX, Output.ENTROPY);
-            ensemble(type, Mode.LOGITS, Output.TOP_CLASSES, Output.TOP_LOG_PROBABILITIES);
-            ensemble(type, Mode.PROBABILITIES, Output.ARGMAX);
-            ensemble(type, Mode.PROBABILITIES, Output.TOP_CLASSES);
-            ensemble(type, Mode.PROBABILITIES, Output.ENTROPY, Output.DISAGREEMENT);
-            ensemble(type, Mode.PROBABILITIES, Output.LOG_PROBABILITIES);
+            ensemble(type, VOCABULARY, Mode.LOGITS, Output.ARGMAX);
+            ensemble(type, VOCABULARY, Mode.LOGITS, Output.ARGMAX, Output.ENTROPY);
+            ensemble(type, VOCABULARY, Mode.LOGITS, Output.TOP_CLASSES, Output.TOP_LOG_PROBABILITIES);
+            ensemble(type, VOCABULARY, Mode.PROBABILITIES, Output.ARGMAX);
+            ensemble(type, VOCABULARY, Mode.PROBABILITIES, Output.TOP_CLASSES);
+            ensemble(type, VOCABULARY, Mode.PROBABILITIES, Output.ENTROPY, Output.DISAGREEMENT);
+            ensemble(type, VOCABULARY, Mode.PROBABILITIES, Output.LOG_PROBABILITIES);
+            for (int classes : new int[]{2, 10, 100, 1000}) {
+                ensemble(type, classes, Mode.PROBABILITIES, Output.ARGMAX, Output.ENTROPY);
+            }
             similarities(type, (int) Math.min(4096, Math.sqrt(elements)));
             for (int axis = 0; axis < 2; axis++) {
                 permuted(type, (int) Math.min(4096, Math.sqrt(elements)), axis);
@@ -287,10 +290,10 @@ public final class DeviceBench {
     }
 
     /** Four language models' logits to best classes, or to a distribution and what is known of it; each logit counted once. */
-    private void ensemble(DType type, Mode mode, Output... wanted) {
+    private void ensemble(DType type, long vocabulary, Mode mode, Output... wanted) {
         List<CudaMemory> memories = new ArrayList<>();
         try {
-            int classes = (int) Math.min(elements, VOCABULARY);
+            int classes = (int) Math.min(elements, vocabulary);
             long rows = elements / classes;
             List<Model> models = new ArrayList<>();
             for (int m = 0; m < 4; m++) {
@@ -311,7 +314,8 @@ public final class DeviceBench {
             }
             Batch batch = new Batch(models, rows, classes, null, null);
             try (LogitEnsembleCuda ensemble = LogitEnsembleCuda.prepare(stream, mode, batch, outputs)) {
-                report("ensemble of 4 %s, %s %s".formatted(type, mode, outputs.keySet()).toLowerCase(Locale.ROOT),
+                report("ensemble of 4 %s, %d classes, %s %s".formatted(type, classes, mode, outputs.keySet())
+                        .toLowerCase(Locale.ROOT),
                         4 * type.byteSize(rows * classes) + written, ensemble::run);
             }
         } finally {

@@ -27,6 +27,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  * Logit ensembles on a CUDA device. The bits are those that {@link LogitEnsemble} defines.
  *
  * <p>What is prepared once is run as often as wanted; a run allocates nothing, copies nothing and waits for nothing. It is one
+ * launch for rows of up to {@value #FEW_CLASSES} classes, several of which share a warp; beyond, it is one
  * launch where the models' sums of exponentials are not needed (LOGITS, LOG_PROBABILITIES of complete models, MAXIMUM), else two;
  * one more for log-probabilities or probabilities of scores, class by class; one more for the k best classes, which reads again
  * the k chunks of {@link LogitEnsemble#CHUNK} classes that can hold them; and as many times that as the rows need so that what is
@@ -34,8 +35,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  * asked for, chunks that cannot hold it are not read again.
  *
  * <p>All logits are of one type, F32, F16 or BF16; there are up to {@value #MOST_CLASSES} classes, and up to {@value #MOST_RANKS}
- * best ones. A label that is no class gives a loss of NaN: labels are not looked at before they are needed. Vectors are loaded from rows that start at a multiple of two elements; models that lack
- * classes are combined class by class.
+ * best ones. A label that is no class gives a loss of NaN: labels are not looked at before they are needed. Vectors are loaded
+ * from rows that start at a multiple of two elements; models that lack classes are combined class by class.
  *
  * <p>It belongs to the thread that prepared it.
  */
@@ -58,11 +59,10 @@ public final class LogitEnsembleCuda implements AutoCloseable {
     private static final int RECORD_BYTES = 16;
     private static final int STATISTICS_BYTES = 32;
     private static final int JOB_BYTES = 24 + OUTPUTS.size() * Long.BYTES + 24 + 3 * Integer.BYTES
-            + 9 * Integer.BYTES;
-    /** The last argument of the kernel that combines. */
-    private static final int COMBINE = 0;
-    private static final int NORMALISE = 1;
-    private static final int RANK = 2;
+            + 11 * Integer.BYTES;
+    private static final int FEW_CLASSES = 64;
+    private static final int FEW_THREADS = 128;
+    private static final int LEAST_WIDTH = 4;
 
     private final CudaStream stream;
     private final long rows;
@@ -123,6 +123,9 @@ public final class LogitEnsembleCuda implements AutoCloseable {
         int parts = (chunks + MOST_WARPS - 1) / MOST_WARPS;
         int warps = (chunks + parts - 1) / parts;
         int ranks = ranks(outputs);
+        boolean few = batch.classes() <= FEW_CLASSES;
+        // Two classes a thread; a power of two, so that rows do not straddle warps.
+        int width = few ? Math.max(LEAST_WIDTH, Integer.highestOneBit(batch.classes() * 2 - 1) / 2) : WARP;
         long recordBytes = (models + 1L) * chunks * RECORD_BYTES;
         long statisticsBytes = (models + 1L) * STATISTICS_BYTES;
         long rowBytes = recordBytes + statisticsBytes + Integer.BYTES;
@@ -144,27 +147,22 @@ public final class LogitEnsembleCuda implements AutoCloseable {
             job.put(batch.gates() == null ? 0 : CudaFormats.number(batch.gates().dtype()))
                     .put(batch.labels() != null && batch.labels().dtype() == DType.I64 ? 1 : 0).put(models)
                     .put(batch.classes()).put(mode.ordinal()).put(isLimited(batch) ? 1 : 0).put(parts)
-                    .put(mayPass(mode, outputs) ? 1 : 0).put(ranks);
+                    .put(mayPass(mode, outputs) ? 1 : 0).put(ranks).put(width).put(0);
             for (int e = 0; e < models; e++) {
                 write(batch.models().get(e), host.asSlice(JOB_BYTES + (long) e * MODEL_BYTES, MODEL_BYTES));
             }
             stream.upload(host, memory.segment().asSlice(0, scratchAt));
             stream.fill(partsDone, (byte) 0);
             DType type = batch.models().getFirst().logits().dtype();
-            if (outputs.containsKey(Output.LOG_SUM_EXP) || MEASURED.contains(mode)
-                    || mode == Mode.LOG_PROBABILITIES && isLimited(batch)) {
-                CudaKernel measure = kernel(type, "measure");
-                launches.add(launch(measure, measure.prepare(8, 8, 8), rowsAtOnce * parts, warps, 0));
-            }
-            if (outputs.keySet().stream().anyMatch(output -> output != Output.LOG_SUM_EXP)) {
-                combine(type, COMBINE, rowsAtOnce * parts, warps, 0);
-            }
-            if (!OF_PROBABILITIES.contains(mode)
-                    && (outputs.containsKey(Output.LOG_PROBABILITIES) || outputs.containsKey(Output.PROBABILITIES))) {
-                combine(type, NORMALISE, rowsAtOnce * parts, warps, 0);
-            }
-            if (ranks > 0) {
-                combine(type, RANK, rowsAtOnce, 1, 2 * ranks + Math.min(ranks, chunks));
+            List<Phase> phases = phases(mode, batch, outputs);
+            if (few) {
+                launches.add(fewClasses(type, phases, width, ranks));
+            } else {
+                for (Phase phase : phases) {
+                    launches.add(phase == Phase.RANK
+                            ? launch(type, phase, rowsAtOnce, 1, 2 * ranks + Math.min(ranks, chunks))
+                            : launch(type, phase, rowsAtOnce * parts, warps, 0));
+                }
             }
         } catch (RuntimeException e) {
             close();
@@ -172,20 +170,49 @@ public final class LogitEnsembleCuda implements AutoCloseable {
         }
     }
 
-    private CudaKernel kernel(DType type, String name) {
-        return CudaFormats.kernel(stream, "ensemble", "logit_ensemble", type, name);
-    }
-
-    private void combine(DType type, int phase, long tasks, int warps, int moreNumbers) {
-        CudaKernel kernel = kernel(type, "combine");
-        launches.add(launch(kernel, kernel.prepare(8, 8, 8, 4), tasks, warps, moreNumbers).set(3, phase));
+    private static List<Phase> phases(Mode mode, Batch batch, Map<Output, Tensor> outputs) {
+        List<Phase> phases = new ArrayList<>();
+        if (outputs.containsKey(Output.LOG_SUM_EXP) || MEASURED.contains(mode)
+                || mode == Mode.LOG_PROBABILITIES && isLimited(batch)) {
+            phases.add(Phase.MEASURE);
+        }
+        if (outputs.keySet().stream().anyMatch(output -> output != Output.LOG_SUM_EXP)) {
+            phases.add(Phase.COMBINE);
+        }
+        if (!OF_PROBABILITIES.contains(mode)
+                && (outputs.containsKey(Output.LOG_PROBABILITIES) || outputs.containsKey(Output.PROBABILITIES))) {
+            phases.add(Phase.NORMALISE);
+        }
+        if (ranks(outputs) > 0) {
+            phases.add(Phase.RANK);
+        }
+        return phases;
     }
 
     /** Shares tasks out among blocks, whose warps have room for a chunk each, and the block for more numbers. */
-    private CudaLaunch launch(CudaKernel kernel, CudaLaunch launch, long tasks, int warps, int moreNumbers) {
+    private CudaLaunch launch(DType type, Phase phase, long tasks, int warps, int moreNumbers) {
+        boolean measures = phase == Phase.MEASURE;
+        CudaKernel kernel = CudaFormats.kernel(stream, "ensemble", "logit_ensemble", type,
+                measures ? "measure" : "combine");
+        CudaLaunch launch = measures
+                ? kernel.prepare(8, 8, 8)
+                : kernel.prepare(8, 8, 8, 4).set(3, phase.ordinal() - Phase.COMBINE.ordinal());
         int sharedBytes = (warps * LogitEnsemble.CHUNK + moreNumbers) * Float.BYTES;
-        return launch.grid((int) Math.min(tasks, kernel.residentBlocks(warps * WARP, sharedBytes)))
-                .block(warps * WARP, sharedBytes).set(0, memory.segment());
+        return on(kernel, launch, tasks, warps * WARP, sharedBytes);
+    }
+
+    /** One launch for all phases, a part of a warp for each row. */
+    private CudaLaunch fewClasses(DType type, List<Phase> phases, int width, int ranks) {
+        CudaKernel kernel = CudaFormats.kernel(stream, "ensemble", "few_classes", type, "combine_few");
+        int set = phases.stream().mapToInt(phase -> 1 << phase.ordinal()).sum();
+        int rowsOfBlock = FEW_THREADS / width;
+        return on(kernel, kernel.prepare(8, 8, 8, 4).set(3, set), (rowsAtOnce + rowsOfBlock - 1) / rowsOfBlock,
+                FEW_THREADS, rowsOfBlock * 3 * ranks * Float.BYTES);
+    }
+
+    private CudaLaunch on(CudaKernel kernel, CudaLaunch launch, long tasks, int threads, int sharedBytes) {
+        return launch.grid((int) Math.min(tasks, kernel.residentBlocks(threads, sharedBytes)))
+                .block(threads, sharedBytes).set(0, memory.segment());
     }
 
     /** How many best classes are wanted. */
@@ -214,6 +241,11 @@ public final class LogitEnsembleCuda implements AutoCloseable {
         row.set(JAVA_LONG, 16, model.stride());
         row.set(JAVA_DOUBLE, 24, model.weight());
         row.set(JAVA_FLOAT, 32, ModelChunks.inverse(model));
+    }
+
+    /** In the order of the kernels. */
+    private enum Phase {
+        MEASURE, COMBINE, NORMALISE, RANK
     }
 
     /** Writes numbers side by side. */

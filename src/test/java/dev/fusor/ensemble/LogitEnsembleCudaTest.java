@@ -123,13 +123,42 @@ class LogitEnsembleCudaTest extends CudaTensors {
     @EnumSource
     void agreesWithTheDefinitionBitForBit(Mode mode) {
         int seed = 0;
-        for (int classes : new int[]{1, 2, 31, 63, 64, 65, 1023, 1024, 1025, 2085}) {
+        for (int classes : new int[]{1, 31, 65, 100, 1000, 1023, 1024, 1025, 2085}) {
             for (int models : new int[]{1, 2, 5}) {
                 check(mode, LogitEnsembleTest.random(classes, models, TYPES.get(seed % 3), ++seed), seed % 2);
             }
         }
         check(mode, LogitEnsembleTest.random(4096, 17, DType.BF16, 3), 0);
         check(mode, LogitEnsembleTest.random(9217, 3, DType.F16, 8), 1);
+    }
+
+    /** Rows that share warps, strided, at any address. */
+    @ParameterizedTest
+    @EnumSource
+    void rowsOfFewClassesAgreeWithTheDefinition(Mode mode) {
+        for (int classes : new int[]{1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16, 17, 32, 33, 63, 64}) {
+            check(mode, LogitEnsembleTest.random(classes, 1 + classes % 4, TYPES.get(classes % 3), 100 + classes),
+                    classes % 2);
+        }
+    }
+
+    /** More rows than there are parts of resident warps. */
+    @Test
+    void manyRowsOfFewClassesAreAllCombined() {
+        int rows = 34_567;
+        Tensor flat = Tensors.random(DType.F32, 3L * rows, 5, null, 1);
+        Batch batch = new Batch(List.of(Model.of(Tensor.of(flat.data(), DType.F32, Shape.of(rows, 3)))), rows, 3, null,
+                null);
+        int[] best = LogitEnsembleTest.ints(run(Mode.LOGITS, batch, Set.of(Output.ARGMAX), DType.F32, 0)
+                .get(Output.ARGMAX));
+        double[] values = Tensors.values(flat);
+        for (int row = 0; row < rows; row++) {
+            int wanted = 0;
+            for (int c = 1; c < 3; c++) {
+                wanted = values[3 * row + c] > values[3 * row + wanted] ? c : wanted;
+            }
+            assertThat(best[row]).as("row %d, seed %d", row, Tensors.SEED).isEqualTo(wanted);
+        }
     }
 
     @ParameterizedTest

@@ -62,6 +62,7 @@ final class Replay {
             case "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
             case "measure" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
             case "combine", "rank" -> Cuda.shipped("ensemble/logit_ensemble_f32", "combine");
+            case "combine_few" -> Cuda.shipped("ensemble/few_classes_f32", kernel);
             default -> Cuda.ptx(kernel, architecture);
         };
     }
@@ -77,6 +78,7 @@ final class Replay {
             case "pack_units", "multiply_units" -> "cuda-kernels/linalg/unit_similarity.cu:";
             case "solve", "transpose" -> "cuda-kernels/assign/linear_assignment_f64.cu:";
             case "measure", "combine", "rank" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
+            case "combine_few" -> "cuda-kernels/ensemble/few_classes_f32.cu:";
             default -> "native/simulator/kernels/" + kernel + ".cu:";
         };
     }
@@ -190,6 +192,16 @@ final class Replay {
                 cuda.zero(kept, 40);
                 cuda.run(cuda.function(module, kernel), 1, 96, 400, in, in, 3L, 100, 1, 30L, 5L, 0, kept);
             }
+            case "combine_few" -> {
+                // 40 rows of 10 classes, eight threads each, by two blocks of 64: the best three of the most confident model.
+                long models = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 0, 10, ONE, 0x3F800000L, in + 64, 0,
+                        11, ONE, 0x3F800000L));
+                long state = cuda.allocate(40 * 3 * 48);
+                long top = cuda.allocate(4 * 3 * 40);
+                long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, 0, top, 0, 0, 0, 0,
+                        0, state, state + 40 * 3 * 16, 0, 0, 0, 2L << 32, 10 | 4L << 32, 1L << 32, 3L << 32, 8));
+                cuda.run(cuda.function(module, kernel), 2, 64, 8 * 3 * 3 * 4, job, 0L, 40L, 0b1011);
+            }
             case "measure", "combine", "rank" -> {
                 // Three rows of two parts of two chunks for two blocks: blocks take turns, and end rows that others began. The best
                 // class, or the best 40, of the mean of the logits; all chunks have the same record to be ranked by.
@@ -203,7 +215,7 @@ final class Replay {
                 long top = ranks ? cuda.allocate(4 * 3 * 40) : 0;
                 long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, best, top, 0, 0, 0,
                         0, 0, state, state + 1024, state + 2048, 0, 0, 2L << 32, 4096, 2L << 32,
-                        ranks ? 40L << 32 : 0));
+                        ranks ? 40L << 32 : 0, 32));
                 if (kernel.equals("measure")) {
                     cuda.run(cuda.function(module, kernel), 2, 32 * warps, 4096 * warps, job, 0L, 3L);
                 } else {

@@ -21,6 +21,7 @@ class SanitizedKernelsTest {
         "block_sum, sm_75",
         "block_sum, sm_90", "products, shipped", "fold_f64, shipped", "scan_keys, shipped",
         "count_keys, shipped", "select_rows, shipped", "measure, shipped", "combine, shipped", "rank, shipped",
+        "combine_few, shipped",
         "pack_units, shipped",
         "multiply_units, shipped", "solve, shipped", "interpolate_bf16, shipped"})
     void noSanitizerFindsAnything(String kernel, String architecture) throws Exception {
