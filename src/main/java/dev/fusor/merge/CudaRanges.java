@@ -22,18 +22,31 @@ import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
+import dev.fusor.trim.MagnitudeSelection.Part;
+import dev.fusor.trim.MagnitudeSelection.Selected;
+import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelection.Wanted;
+import dev.fusor.trim.MagnitudeSelectionCuda;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 
 /**
  * Streams the ranges of host tensors through a CUDA device: while one range is merged or reduced, the next is read and
- * copied up and the one before is copied down and written. Memory is bounded: {@link #DEPTH} ranges are under way at most.
+ * copied up and the one before is copied down and written. Memory of the host is bounded: {@link #DEPTH} ranges are under way at
+ * most.
+ *
+ * <p>Tensors that are trimmed before they are merged are brought to the device whole, if there is room for them, and stay until
+ * they are released: where to cut is found there, and their ranges are merged without being copied up once more. Where there is
+ * no room, the processor finds where to cut.
  *
  * <p>It belongs to the thread that made it.
  */
@@ -65,6 +78,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     private final CudaStream work;
     private final CudaStream down;
     private final int inputs;
+    private final Map<TensorSource, CudaMemory> resident = new IdentityHashMap<>();
     private List<Slot> slots = List.of();
     private int rangeElements;
 
@@ -168,6 +182,76 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         }
     }
 
+    /**
+     * Brings task vectors' tensors to the device, to be selected from and then merged. What is computed, and what nothing is
+     * searched in, is for the CPU.
+     */
+    @Override
+    public Selected selected(List<Part> parts, List<Wanted> wanted, Ties ties) {
+        long elements = parts.stream().mapToLong(part -> part.models().getFirst().elements()).sum();
+        boolean searched = wanted.stream().anyMatch(one -> one.k() > 0 && one.k() < elements);
+        boolean taken = parts.stream().allMatch(part -> part.base() != null && MagnitudeSelectionCuda.supports(part));
+        if (searched && taken) {
+            try {
+                return selectedThere(parts, wanted, ties);
+            } catch (CudaException e) {
+                if (!e.isOutOfMemory()) {
+                    throw e;
+                }
+                releaseAll();
+            }
+        }
+        return WholeTensors.super.selected(parts, wanted, ties);
+    }
+
+    private Selected selectedThere(List<Part> parts, List<Wanted> wanted, Ties ties) {
+        openSlots();
+        parts.stream().flatMap(CudaRanges::sources).forEach(source -> resident.computeIfAbsent(source,
+                key -> CudaMemory.allocate(work, key.dtype().byteSize(key.elements()))));
+        work.synchronize(); // memory is there for the other streams from here on
+        long bytes = 0;
+        for (Part part : parts) {
+            List<TensorSource> sources = sources(part).toList();
+            eachRange(part.base().elements(), NOWHERE, (slot, from, count) -> slot.bring(sources, from, count));
+            bytes += sources.stream().mapToLong(source -> source.bytesOf(source.elements())).sum();
+        }
+        List<Part> there = parts.stream()
+                .map(part -> new Part(residentTensor(part.base()),
+                        part.models().stream().map(this::residentTensor).toList()))
+                .toList();
+        Selected selected = MagnitudeSelectionCuda.on(work).select(there, wanted, ties);
+        return new Selected(selected.cuts(), bytes, selected.passes());
+    }
+
+    private static Stream<TensorSource> sources(Part part) {
+        return Stream.concat(Stream.of(part.base()), part.models().stream());
+    }
+
+    private TensorSource residentTensor(TensorSource source) {
+        return residentRange(source, 0, source.elements());
+    }
+
+    private Tensor residentRange(TensorSource source, long from, long count) {
+        DType type = source.dtype();
+        return Tensor.of(resident.get(source).segment().asSlice(type.byteSize(from), type.byteSize(count)), type,
+                Shape.of(count));
+    }
+
+    /** Frees what was brought whole of some tensors, once the kernels have come so far. */
+    void release(List<TensorSource> sources) {
+        for (TensorSource source : sources) {
+            CudaMemory memory = resident.remove(source);
+            if (memory != null) {
+                memory.close();
+            }
+        }
+    }
+
+    private void releaseAll() {
+        device.synchronize(); // copies under way use it
+        release(List.copyOf(resident.keySet()));
+    }
+
     private Products stream(TensorSource a, TensorSource b) {
         openSlots();
         try (RangedReductionCuda reduction = new RangedReductionCuda(work, Kind.PRODUCTS, a.dtype(), a.elements(),
@@ -183,8 +267,12 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         }
     }
 
-    /** Smaller ranges from now on, if that may help. */
+    /** Nothing resident, or smaller ranges from now on, if that may help. */
     private void halve(CudaException failure) {
+        if (failure.isOutOfMemory() && !resident.isEmpty()) {
+            releaseAll();
+            return;
+        }
         if (!failure.isOutOfMemory() || rangeElements == SMALLEST_RANGE) {
             throw failure;
         }
@@ -267,6 +355,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         } catch (RuntimeException e) {
             failure = e;
         }
+        failure = closeAll(new ArrayDeque<>(resident.values()), failure);
         failure = closeAll(open, failure);
         if (failure != null) {
             throw failure;
@@ -314,27 +403,48 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
             return Tensor.of(memory.asSlice(place * room, type.byteSize(count)), type, Shape.of(count));
         }
 
-        /**
-         * Reads a range of each source and copies it up; what is enqueued on the stream of kernels from here on finds it
-         * there.
-         */
-        private List<Tensor> fill(List<TensorSource> sources, long start, int count) {
+        /** Reads a range of each source. */
+        private void read(List<TensorSource> sources, long start, int count) {
             DType type = sources.getFirst().dtype();
             List<Tensor> host = new ArrayList<>();
-            List<Tensor> there = new ArrayList<>();
             for (int i = 0; i < sources.size(); i++) {
                 host.add(part(hostIn.segment(), i, type, count));
-                there.add(part(deviceIn.segment(), i, type, count));
             }
             cpu.run(sources.size(), i -> read(sources.get((int) i), start, host.get((int) i)));
-            for (int i = 0; i < sources.size(); i++) {
-                up.upload(host.get(i).data(), there.get(i).data());
+            from = start;
+            inputsOfRange = host;
+        }
+
+        /** Copies up what was read; what is enqueued on the stream of kernels from here on finds it there. */
+        private void copyUp(List<Tensor> there) {
+            for (int i = 0; i < there.size(); i++) {
+                up.upload(inputsOfRange.get(i).data(), there.get(i).data());
             }
             uploaded.record(up);
             work.waitFor(uploaded);
-            from = start;
-            inputsOfRange = host;
+        }
+
+        /** A range of each source, read and on the device. */
+        private List<Tensor> fill(List<TensorSource> sources, long start, int count) {
+            read(sources, start, count);
+            if (sources.stream().allMatch(resident::containsKey)) {
+                return sources.stream().map(source -> residentRange(source, start, count)).toList();
+            }
+            List<Tensor> there = new ArrayList<>();
+            for (int i = 0; i < sources.size(); i++) {
+                there.add(part(deviceIn.segment(), i, sources.getFirst().dtype(), count));
+            }
+            copyUp(there);
             return there;
+        }
+
+        /** Brings a range of each source to where the whole of it is to be. */
+        void bring(List<TensorSource> sources, long start, int count) {
+            read(sources, start, count);
+            copyUp(sources.stream().map(source -> residentRange(source, start, count)).toList());
+            result = null;
+            done.record(up);
+            busy = true;
         }
 
         void merge(DeviceRanges merge, long start, int count, DType out) {

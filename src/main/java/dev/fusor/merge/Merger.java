@@ -20,6 +20,10 @@ import dev.fusor.reduce.Products;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
+import dev.fusor.trim.MagnitudeSelection.Part;
+import dev.fusor.trim.MagnitudeSelection.Selected;
+import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelection.Wanted;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -142,8 +146,12 @@ public final class Merger implements AutoCloseable {
             WholeTensors whole = new Looks(cuda == null ? WholeTensors.on(device) : cuda);
             Map<TensorPlan, Prepared> together = prepareTogether(whole);
             for (TensorPlan tensor : plan.tensors()) {
-                Prepared prepared = together.remove(tensor);
-                merge(tensor, prepared == null ? prepare(tensor, whole) : prepared, writer, cuda);
+                Prepared before = together.remove(tensor);
+                Prepared prepared = before == null ? prepare(tensor, whole) : before;
+                merge(tensor, prepared, writer, cuda);
+                if (cuda != null) {
+                    cuda.release(prepared.inputs);
+                }
             }
         }
     }
@@ -165,6 +173,11 @@ public final class Merger implements AutoCloseable {
         public Products products(TensorSource a, TensorSource b) {
             looked(a.bytesOf(a.elements()) + b.bytesOf(b.elements()));
             return there.products(a, b);
+        }
+
+        @Override
+        public Selected selected(List<Part> parts, List<Wanted> wanted, Ties ties) {
+            return there.selected(parts, wanted, ties);
         }
 
         @Override

@@ -77,9 +77,20 @@ public interface WholeTensors {
      * @param ties what becomes of equals
      */
     default List<List<MagnitudeCut>> select(List<Part> parts, List<Wanted> wanted, Ties ties) {
-        Selected selected = MagnitudeSelection.on(cpu()).select(parts, wanted, ties);
+        Selected selected = selected(parts, wanted, ties);
         looked(selected.bytesRead());
         return selected.cuts();
+    }
+
+    /**
+     * {@return the same, and what was read for it} Nobody is told of the look.
+     *
+     * @param parts tensors that are cut together
+     * @param wanted what is to be kept of which models
+     * @param ties what becomes of equals
+     */
+    default Selected selected(List<Part> parts, List<Wanted> wanted, Ties ties) {
+        return MagnitudeSelection.on(cpu()).select(parts, wanted, ties);
     }
 
     /**

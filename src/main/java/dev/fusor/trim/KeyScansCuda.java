@@ -22,6 +22,13 @@ final class KeyScansCuda implements AutoCloseable {
     static final int TILE = 1 << 15;
 
     private static final int THREADS = 256;
+
+    /** Fewer gathered keys would not be worth the bins of a block. */
+    private static final long KEYS_OF_THREAD = 16;
+
+    /** So few gathered keys are copied to the host: a launch would take longer. */
+    private static final long FEW = 1 << 14;
+
     private static final int BINS = 1 << KeyBracket.BIN_BITS;
     private static final int SEARCH_BYTES = 16;
     private static final int ITEM_BYTES = 24;
@@ -255,6 +262,13 @@ final class KeyScansCuda implements AutoCloseable {
      * @param look which of them
      */
     long[] gathered(int search, long count, Look look) {
+        if (count <= FEW) {
+            long[] counts = new long[BINS];
+            for (int key : Keys.within(keysHere(keys, search, count), look.low(), look.high())) {
+                counts[key - look.low() >>> look.shift()]++;
+            }
+            return counts;
+        }
         MemorySegment found = binsOf(search);
         stream.fill(found, (byte) 0);
         CudaKernel kernel = gathered("gathered_histogram");
@@ -273,6 +287,15 @@ final class KeyScansCuda implements AutoCloseable {
      * @param key which
      */
     int[] equal(int search, long count, int key) {
+        if (count <= FEW) {
+            int[] found = keysHere(keys, search, count);
+            int[] tilesOfFound = keysHere(tilesOfKeys, search, count);
+            int[] ofTile = new int[Math.toIntExact(tiles)];
+            for (int i = 0; i < found.length; i++) {
+                ofTile[tilesOfFound[i]] += found[i] == key ? 1 : 0;
+            }
+            return ofTile;
+        }
         stream.fill(ofTile(search), (byte) 0);
         CudaKernel kernel = gathered("gathered_ties");
         try (CudaLaunch launch = kernel.prepare(8, 8, 8, 4, 8)) {
@@ -294,6 +317,12 @@ final class KeyScansCuda implements AutoCloseable {
         return all.asSlice(search * capacity * Integer.BYTES, capacity * Integer.BYTES);
     }
 
+    private int[] keysHere(MemorySegment all, int search, long count) {
+        try (Arena arena = Arena.ofConfined()) {
+            return download(stream, keysOf(all, search).asSlice(0, count * Integer.BYTES), arena).toArray(JAVA_INT);
+        }
+    }
+
     private CudaKernel gathered(String name) {
         return stream.device().kernel("trim/gathered_keys", name);
     }
@@ -303,7 +332,8 @@ final class KeyScansCuda implements AutoCloseable {
     }
 
     private static int blocks(CudaKernel kernel, long count) {
-        return (int) Math.min((count + THREADS - 1) / THREADS, kernel.residentBlocks(THREADS, 0));
+        long share = THREADS * KEYS_OF_THREAD;
+        return (int) Math.min((count + share - 1) / share, kernel.residentBlocks(THREADS, 0));
     }
 
     private static MemorySegment download(CudaStream stream, MemorySegment there, Arena arena) {

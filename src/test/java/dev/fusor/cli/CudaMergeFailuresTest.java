@@ -105,6 +105,37 @@ class CudaMergeFailuresTest {
         assertThat(folder.resolve("none")).doesNotExist();
     }
 
+    /** Cuts are found on the device where tensors fit, of each and of all; else by the processor, before ranges are merged there. */
+    @ParameterizedTest
+    @ValueSource(strings = {"tensor", "model"})
+    void tensorsThatAreTrimmedAreBroughtToTheDeviceOnceIfTheyFit(String scope) throws IOException {
+        for (String name : new String[]{"c", "d"}) {
+            SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+            tensors.put("BF16", Tensors.random(DType.BF16, 10_000, name.hashCode(), null, 1));
+            tensors.put("F32", Tensors.random(DType.F32, 5000, name.hashCode(), null, 1));
+            Models.write(folder.resolve(name), tensors);
+        }
+        Path recipe = Files.writeString(folder.resolve("ties.yml"), """
+                merge_method: ties
+                base_model: %1$s/c
+                models:
+                  - model: %1$s/d
+                    parameters: {weight: 0.7, density: 0.3}
+                parameters: {scope: %2$s}
+                """.formatted(folder, scope));
+        fits(recipe, 200_000, 3 + 2);
+
+        deleteFolder("cuda");
+        Simulator.capacity(10_000_000);
+        Simulator.reset();
+        assertThat(merge(recipe, "cuda", "--device", "cuda").status()).isZero();
+        assertThat(bits("cuda")).usingRecursiveComparison().isEqualTo(bits("cpu"));
+        assertThat(Simulator.calls("cuLaunchKernelEx")).as("two merges and two selections").isEqualTo(2 + 2);
+        assertThat(Simulator.calls("cuMemcpyHtoDAsync_v2"))
+                .as("two inputs of two tensors, and tables of two merges and two launches over a type each")
+                .isEqualTo(2 * 2 + 2 + 2);
+    }
+
     private void fits(Path recipe, long capacity, long launches) throws IOException {
         deleteFolder("cpu");
         deleteFolder("cuda");
