@@ -11,11 +11,13 @@ import java.util.List;
 
 /**
  * Task vectors of several models made into one, element by element, in float32 and in the order of the models; on the calling
- * thread. Differences are taken as {@link dev.fusor.trim.MagnitudeSelection} takes them.
+ * thread. Inner loops go over elements and have masks in place of branches, so that C2 makes vectors of them. Differences are taken as {@link dev.fusor.trim.MagnitudeSelection} takes them.
  */
 public final class TaskVectorFusion {
     /** Scratch: arrays 0 to 3 are in use while task vectors are formed. */
     private static final int DELTAS = 4;
+
+    private static final int ONE = Float.floatToRawIntBits(1);
 
     private TaskVectorFusion() {}
 
@@ -42,7 +44,9 @@ public final class TaskVectorFusion {
             for (int m = 1; m < taskVectors.length; m++) {
                 float[] delta = taskVectors[m];
                 for (int i = 0; i < count; i++) {
-                    fused[i] = MagnitudeCut.keyOf(delta[i]) >= MagnitudeCut.keyOf(fused[i]) ? delta[i] : fused[i];
+                    int before = MagnitudeCut.keyOf(delta[i]) - MagnitudeCut.keyOf(fused[i]) >> 31;
+                    fused[i] = Float.intBitsToFloat(Float.floatToRawIntBits(delta[i]) & ~before
+                            | Float.floatToRawIntBits(fused[i]) & before);
                 }
             }
         };
@@ -76,22 +80,51 @@ public final class TaskVectorFusion {
             unify(taskVectors, count, fused);
             float[] delta = taskVectors[model];
             for (int i = 0; i < count; i++) {
-                boolean agrees = delta[i] > 0 && fused[i] > 0 || delta[i] < 0 && fused[i] < 0;
-                fused[i] = agrees || fused[i] != fused[i] ? fused[i] : 0f;
+                int unified = Float.floatToRawIntBits(fused[i]);
+                int mine = Float.floatToRawIntBits(delta[i]);
+                int agrees = nonZeroMask(unified) & nonZeroMask(mine) & ~nanMask(mine) & ~((unified ^ mine) >> 31);
+                fused[i] = Float.intBitsToFloat(unified & (agrees | nanMask(unified)));
             }
         };
     }
 
     private static void unify(float[][] taskVectors, int count, float[] fused) {
+        float[] most = Scratch.mine().floats(DELTAS + taskVectors.length);
+        float[] least = Scratch.mine().floats(DELTAS + taskVectors.length + 1);
         sum(taskVectors, count, fused);
-        for (int i = 0; i < count; i++) {
-            float mass = fused[i];
-            float largest = 0;
-            for (float[] delta : taskVectors) {
-                largest = mass > 0 ? Math.max(largest, delta[i]) : Math.min(largest, delta[i]);
+        Arrays.fill(most, 0, count, 0f);
+        Arrays.fill(least, 0, count, 0f);
+        for (float[] delta : taskVectors) {
+            for (int i = 0; i < count; i++) {
+                most[i] = Math.max(most[i], delta[i]);
             }
-            fused[i] = mass != mass ? mass : largest;
+            for (int i = 0; i < count; i++) {
+                least[i] = Math.min(least[i], delta[i]);
+            }
         }
+        for (int i = 0; i < count; i++) {
+            int mass = Float.floatToRawIntBits(fused[i]);
+            int electsPlus = positiveMask(mass);
+            int elected = Float.floatToRawIntBits(most[i]) & electsPlus
+                    | Float.floatToRawIntBits(least[i]) & ~electsPlus;
+            int nan = nanMask(mass);
+            fused[i] = Float.intBitsToFloat(mass & nan | elected & ~nan);
+        }
+    }
+
+    /** All ones if a number of these bits is more than 0, else 0. */
+    private static int positiveMask(int bits) {
+        return ~((bits | bits - 1) >> 31 | nanMask(bits));
+    }
+
+    /** All ones if a number of these bits is not 0, else 0. */
+    private static int nonZeroMask(int bits) {
+        return -(bits & Integer.MAX_VALUE) >> 31;
+    }
+
+    /** All ones if a number of these bits is NaN, else 0. */
+    private static int nanMask(int bits) {
+        return Float.floatToRawIntBits(Float.POSITIVE_INFINITY) - (bits & Integer.MAX_VALUE) >> 31;
     }
 
     /**
@@ -106,14 +139,23 @@ public final class TaskVectorFusion {
      */
     public static Fusion tallMasked(int[] models, double[] thresholds, int fewest) {
         return (taskVectors, count, fused) -> {
+            float[] set = Scratch.mine().floats(DELTAS + taskVectors.length);
             sum(taskVectors, count, fused);
-            for (int i = 0; i < count; i++) {
-                int set = 0;
-                for (int m = 0; m < models.length; m++) {
-                    float delta = taskVectors[models[m]][i];
-                    set += Math.abs(delta) > (float) thresholds[m] * Math.abs(fused[i] - delta) ? 1 : 0;
+            Arrays.fill(set, 0, count, 0f);
+            for (int m = 0; m < models.length; m++) {
+                float[] delta = taskVectors[models[m]];
+                float threshold = (float) thresholds[m];
+                for (int i = 0; i < count; i++) {
+                    // More than 0 just where one is more than the other: differences do not vanish.
+                    int more = Float.floatToRawIntBits(
+                            Math.abs(delta[i]) - threshold * Math.abs(fused[i] - delta[i]));
+                    set[i] += Float.intBitsToFloat(ONE & positiveMask(more));
                 }
-                fused[i] = set >= fewest || fused[i] != fused[i] ? fused[i] : 0f;
+            }
+            for (int i = 0; i < count; i++) {
+                int sum = Float.floatToRawIntBits(fused[i]);
+                int tooFew = Float.floatToRawIntBits(set[i] - fewest) >> 31;
+                fused[i] = Float.intBitsToFloat(sum & (~tooFew | nanMask(sum)));
             }
         };
     }

@@ -72,6 +72,14 @@ class TaskVectorFusionTest {
         assertThat(fuse(TaskVectorFusion.tallMasked(new int[]{0}, new double[]{1}, 1), 2, 2)).as("2 is not more than 2")
                 .isZero();
         assertThat(fuse(two, NAN, 1, 1)).isNaN();
+        assertThat(fuse(TaskVectorFusion.tallMasked(new int[]{0}, new double[]{0}, 1), 0, 2)).as("0 against 0")
+                .isZero();
+        assertThat(fuse(TaskVectorFusion.tallMasked(new int[]{0}, new double[]{-1}, 1), 0, 2)).as("0 against -2")
+                .isEqualTo(2);
+        assertThat(fuse(TaskVectorFusion.tallMasked(new int[]{0}, new double[]{0}, 1), 1, INFINITE))
+                .as("1 against 0 times infinity, which is NaN").isZero();
+        assertThat(fuse(TaskVectorFusion.tallMasked(new int[]{0}, new double[]{1}, 1), Float.MIN_VALUE, 0))
+                .as("the smallest number against 0").isEqualTo(Float.MIN_VALUE);
     }
 
     @Test
