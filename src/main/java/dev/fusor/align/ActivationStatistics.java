@@ -2,7 +2,9 @@ package dev.fusor.align;
 
 import dev.fusor.assign.LinearAssignment;
 import dev.fusor.device.CpuDevice;
+import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.linalg.UnitSimilarity;
+import dev.fusor.linalg.UnitSimilarityCuda.Pair;
 import dev.fusor.linalg.Units;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
@@ -31,6 +33,8 @@ import java.lang.foreign.Arena;
  */
 public final class ActivationStatistics {
     private final CpuDevice device;
+    /** Where products are computed, or null for the CPU. */
+    private final CudaStream stream;
     private final Side first;
     private final Side second;
     private final Tensor products;
@@ -53,11 +57,26 @@ public final class ActivationStatistics {
      * @throws IllegalArgumentException if a number is less than 1
      */
     public ActivationStatistics(CpuDevice device, int firstUnits, int secondUnits) {
+        this(device, null, firstUnits, secondUnits);
+    }
+
+    /**
+     * Statistics of no rows, whose products are computed on a CUDA device, to the same bits. Each batch and the products so far are
+     * copied there, so batches of some thousand rows serve it best.
+     *
+     * @param device computes the rest
+     * @param stream of the CUDA device, used by one thread at a time; null for the CPU alone
+     * @param firstUnits of the model that stays, 1 or more
+     * @param secondUnits of the other, 1 or more
+     * @throws IllegalArgumentException if a number is less than 1
+     */
+    public ActivationStatistics(CpuDevice device, CudaStream stream, int firstUnits, int secondUnits) {
         if (firstUnits < 1 || secondUnits < 1) {
             throw new IllegalArgumentException(
                     "activations are of 1 or more units, got %d and %d".formatted(firstUnits, secondUnits));
         }
         this.device = device;
+        this.stream = stream;
         this.first = new Side(firstUnits);
         this.second = new Side(secondUnits);
         this.products = Tensor.allocate(Arena.ofAuto(), DType.F32, firstUnits, secondUnits);
@@ -81,9 +100,19 @@ public final class ActivationStatistics {
         if (batch == 0) {
             return;
         }
-        UnitSimilarity.on(device).accumulate(Units.along(first.shifted(ofFirst), 1),
-                Units.along(second.shifted(ofSecond), 1), products);
+        accumulate(first.shifted(ofFirst), second.shifted(ofSecond));
         rows += batch;
+    }
+
+    private void accumulate(Tensor a, Tensor b) {
+        if (stream == null) {
+            UnitSimilarity.on(device).accumulate(Units.along(a, 1), Units.along(b, 1), products);
+            return;
+        }
+        try (CudaSimilarity there = new CudaSimilarity(stream, products)) {
+            there.accumulate(a, b, (x, y) -> new Pair(Units.along(x, 1), Units.along(y, 1)));
+            there.fetch();
+        }
     }
 
     /** {@return how many rows were added} */

@@ -3,11 +3,9 @@ package dev.fusor.align;
 import dev.fusor.assign.LinearAssignment;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.device.cuda.CudaFormats;
-import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.linalg.PermutedView;
 import dev.fusor.linalg.UnitSimilarity;
-import dev.fusor.linalg.UnitSimilarityCuda;
 import dev.fusor.linalg.UnitSimilarityCuda.Pair;
 import dev.fusor.linalg.Units;
 import dev.fusor.reduce.Reduction;
@@ -196,33 +194,12 @@ public final class WeightMatching {
         }
 
         private void accumulateThere(PermutationGroup group, Tensor similarities) {
-            try (CudaMemory sums = CudaMemory.allocate(stream, similarities.data().byteSize())) {
-                stream.fill(sums.segment(), (byte) 0);
-                Tensor there = sums.tensor(DType.F32, group.units(), group.units());
+            try (CudaSimilarity there = new CudaSimilarity(stream, similarities)) {
                 for (Occurrence occurrence : spec.of(group)) {
-                    Tensor a = first.apply(occurrence.tensor());
-                    Tensor b = second.apply(occurrence.tensor());
-                    try (CudaMemory memoryA = upload(a); CudaMemory memoryB = upload(b)) {
-                        Pair pair = pair(occurrence, memoryA.tensor(a.dtype(), a.shape().toArray()),
-                                memoryB.tensor(b.dtype(), b.shape().toArray()));
-                        try (UnitSimilarityCuda launch = UnitSimilarityCuda.prepare(stream, List.of(pair), there)) {
-                            launch.run();
-                        }
-                    }
+                    there.accumulate(first.apply(occurrence.tensor()), second.apply(occurrence.tensor()),
+                            (a, b) -> pair(occurrence, a, b));
                 }
-                stream.download(sums.segment(), similarities.data());
-                stream.synchronize();
-            }
-        }
-
-        private CudaMemory upload(Tensor tensor) {
-            CudaMemory memory = CudaMemory.allocate(stream, tensor.data().byteSize());
-            try {
-                stream.upload(tensor.data(), memory.segment());
-                return memory;
-            } catch (RuntimeException e) {
-                memory.close();
-                throw e;
+                there.fetch();
             }
         }
 

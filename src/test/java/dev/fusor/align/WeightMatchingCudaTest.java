@@ -4,6 +4,7 @@ import dev.fusor.device.CpuDevice;
 import dev.fusor.simulator.RequiresCuda;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
+import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.CudaTensors;
 import dev.fusor.testing.Tensors;
@@ -17,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
-/** With its similarities on a CUDA device, matching takes every step that it takes on the CPU. */
+/** With its similarities on a CUDA device, matching takes every step that it takes on the CPU, by weights and by activations. */
 @RequiresCuda
 class WeightMatchingCudaTest extends CudaTensors {
     /** What matching did, but for the time it took. */
@@ -67,12 +68,39 @@ class WeightMatchingCudaTest extends CudaTensors {
     }
 
     @Test
+    void activationsAreMultipliedToTheSameBits() {
+        try (CpuDevice cpu = CpuDevice.open(2)) {
+            ActivationStatistics here = new ActivationStatistics(cpu, 33, 40);
+            ActivationStatistics there = new ActivationStatistics(cpu, stream, 33, 40);
+            for (int rows : new int[]{1, 0, 300, 7}) {
+                Tensor a = batch(DType.BF16, rows, 33);
+                Tensor b = batch(DType.F64, rows, 40);
+                here.add(a, b);
+                there.add(a, b);
+            }
+            for (ActivationStatistics.Measure measure : ActivationStatistics.Measure.values()) {
+                assertThat(Tensors.bytes(there.similarities(measure))).as("%s, seed %d", measure, Tensors.SEED)
+                        .isEqualTo(Tensors.bytes(here.similarities(measure)));
+            }
+        }
+    }
+
+    private static Tensor batch(DType type, int rows, int units) {
+        Tensor flat = Tensors.random(type, (long) rows * units, rows + units, null, 1);
+        return Tensor.of(flat.data(), type, Shape.of(rows, units));
+    }
+
+    @Test
     void theDeviceIsUsed() {
         PermutationSpec spec = WeightMatchingTest.perceptron(3, 4, 5);
         Map<String, Tensor> model = WeightMatchingTest.gaussian(spec, 1);
         try (CpuDevice cpu = CpuDevice.open(1)) {
             WeightMatching matching = WeightMatching.on(cpu, stream);
+            ActivationStatistics statistics = new ActivationStatistics(cpu, stream, 3, 3);
             close();
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> statistics.add(batch(DType.F32, 2, 3), batch(DType.F32, 2, 3)))
+                    .withMessage("the device cuda:0 is closed");
             assertThatIllegalStateException().isThrownBy(() -> Run.of(matching, spec, model, model))
                     .withMessage("the device cuda:0 is closed");
         } finally {
