@@ -27,7 +27,8 @@ final class CudaSimilarity implements AutoCloseable {
      * @param units of the copies
      */
     void accumulate(Tensor a, Tensor b, BiFunction<Tensor, Tensor, Pair> units) {
-        try (CudaMemory memoryA = upload(a); CudaMemory memoryB = upload(b);
+        try (CudaMemory memoryA = upload(a);
+                CudaMemory memoryB = upload(b);
                 UnitSimilarityCuda launch = UnitSimilarityCuda.prepare(stream,
                         List.of(units.apply(like(a, memoryA), like(b, memoryB))), like(similarities, sums))) {
             launch.run();

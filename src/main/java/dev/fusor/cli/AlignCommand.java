@@ -1,6 +1,7 @@
 package dev.fusor.cli;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import dev.fusor.align.ActivationStatistics;
 import dev.fusor.align.PermutationSpec;
 import dev.fusor.checkpoint.Checkpoint;
 import dev.fusor.merge.Alignment;
@@ -31,7 +32,7 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** {@code fusor align}: a merge of one model, aligned to another. */
-@Command(name = "align", mixinStandardHelpOptions = true, sortOptions = false, description = "Brings the units of a model to the places they have in another, by weight matching, and writes it. Its function stays the same.")
+@Command(name = "align", mixinStandardHelpOptions = true, sortOptions = false, description = "Brings the units of a model to the places they have in another, by weight or activation matching, and writes it. Its function stays the same.")
 final class AlignCommand implements Callable<Integer> {
     @Spec
     private CommandSpec command;
@@ -44,6 +45,15 @@ final class AlignCommand implements Callable<Integer> {
 
     @Option(names = "--spec", paramLabel = "SPEC.yml", description = "The permutation spec (default: made from names and shapes).")
     private Path spec;
+
+    @Option(names = "--activations-a", paramLabel = "FILE", description = "What the units of A answer to some inputs: a .npz or .safetensors file with an array [inputs, units] for each permutation group, of its name; or a .npy file where there is one group. Units are then matched by activations.")
+    private String firstActivations;
+
+    @Option(names = "--activations-b", paramLabel = "FILE", description = "What those of B answer to the same inputs.")
+    private String secondActivations;
+
+    @Option(names = "--measure", paramLabel = "MEASURE", defaultValue = "CORRELATION", description = "How activations are compared: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}, Pearson's; a moment is the mean product).")
+    private ActivationStatistics.Measure measure;
 
     @Option(names = {"-o",
         "--output"}, paramLabel = "OUT_DIR", required = true, description = "The folder to make: B aligned, and alignment.json with the permutations.")
@@ -71,6 +81,10 @@ final class AlignCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, RecipeException, MergeException {
+        if ((firstActivations == null) != (secondActivations == null)) {
+            throw new MergeException(
+                    "--activations-a and --activations-b go together: give the activations of both models");
+        }
         MergeOptions options = limits.options(overwrite);
         MergeOptions matching = limits.options(overwrite, Devices.parse(device));
         Path here = Path.of("").toAbsolutePath();
@@ -81,8 +95,11 @@ final class AlignCommand implements Callable<Integer> {
             MergePlan plan = Planner.plan(recipe, models.descriptions(), new PlanOptions(false, seed));
             MergeCommand.checkOutput(output, overwrite, Estimate.of(plan, checkpoints, options));
             PermutationSpec groups = Alignments.spec(recipe, here, plan, checkpoints, err).orElseThrow();
-            Alignment alignment = Alignments.compute(plan, groups, checkpoints, matching,
-                    quiet ? new PrintWriter(Writer.nullWriter()) : err);
+            Alignment alignment = firstActivations == null
+                    ? Alignments.compute(plan, groups, checkpoints, matching,
+                            quiet ? new PrintWriter(Writer.nullWriter()) : err)
+                    : Alignment.compute(plan, groups, checkpoints, matching,
+                            new ActivationFiles(firstActivations, secondActivations, measure));
             try (Merger merger = new Merger(plan, checkpoints, options, Progress.SILENT, Optional.of(alignment))) {
                 merger.merge(output, recipe.text());
             }

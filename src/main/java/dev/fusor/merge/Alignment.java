@@ -22,6 +22,7 @@ import dev.fusor.reduce.Products;
 import dev.fusor.reduce.Reduction;
 import dev.fusor.tensor.Shape;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -61,6 +62,20 @@ public final class Alignment {
         void matched(String model, MatchingStep step);
     }
 
+    /** Finds permutations otherwise than by weights. */
+    @FunctionalInterface
+    public interface Finder {
+        /**
+         * {@return the permutations of the only model of the plan that does not stay}
+         *
+         * @param spec of the groups
+         * @param device computes
+         * @param stream of the CUDA device to compute on, or null
+         * @throws IOException if what they are found by cannot be read, or does not fit
+         */
+        Permutations find(PermutationSpec spec, CpuDevice device, CudaStream stream) throws IOException;
+    }
+
     private Alignment(MergePlan plan, PermutationSpec spec) {
         this.plan = plan;
         this.spec = spec;
@@ -79,47 +94,103 @@ public final class Alignment {
      */
     public static Alignment compute(MergePlan plan, PermutationSpec spec, List<Checkpoint> checkpoints,
             MergeOptions options, Observer observer) throws MergeException {
+        Alignment alignment = checked(plan, spec, checkpoints, options, 1);
+        alignment.run(options, (device, stream) -> {
+            WeightMatching matching = stream == null ? WeightMatching.on(device) : WeightMatching.on(device, stream);
+            int to = plan.alignTo().orElseThrow();
+            for (int model = 0; model < checkpoints.size(); model++) {
+                if (model != to) {
+                    alignment.align(model, checkpoints.get(to), checkpoints.get(model), device, matching, observer);
+                }
+            }
+        });
+        return alignment;
+    }
+
+    /**
+     * {@return the alignment of the one model of a plan to the other, by permutations that are found otherwise than by weights}
+     *
+     * @param plan names the model to align to; it has one other
+     * @param spec fits that model
+     * @param checkpoints the plan's models, in its order
+     * @param options tell threads, memory and the CUDA device; two matrices of the largest group have to fit beside the merge
+     * @param finder finds the permutations
+     * @throws MergeException if a model has other tensors or shapes than the one aligned to, if weights are not finite, if the memory
+     * allowed is too little, or if the CUDA device fails
+     * @throws IOException if the finder throws one
+     */
+    public static Alignment compute(MergePlan plan, PermutationSpec spec, List<Checkpoint> checkpoints,
+            MergeOptions options, Finder finder) throws MergeException, IOException {
+        Alignment alignment = checked(plan, spec, checkpoints, options, 2);
+        int to = plan.alignTo().orElseThrow();
+        try {
+            alignment.run(options, (device, stream) -> {
+                try {
+                    alignment.put(1 - to, checkpoints.get(to), checkpoints.get(1 - to), device,
+                            finder.find(spec, device, stream));
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+        return alignment;
+    }
+
+    private static Alignment checked(MergePlan plan, PermutationSpec spec, List<Checkpoint> checkpoints,
+            MergeOptions options, int matrices) throws MergeException {
         Alignment alignment = new Alignment(plan, spec);
-        alignment.checkMemory(Estimate.of(plan, checkpoints, options).memory(), options.maxMemory());
+        alignment.checkMemory(Estimate.of(plan, checkpoints, options).memory(), options.maxMemory(), matrices);
         int to = plan.alignTo().orElseThrow();
         for (int model = 0; model < checkpoints.size(); model++) {
             if (model != to) {
                 alignment.checkTensors(model, checkpoints.get(model));
             }
         }
-        try (CpuDevice device = CpuDevice.open(options.threads())) {
-            if (options.cuda().isEmpty()) {
-                alignment.align(checkpoints, device, WeightMatching.on(device), observer);
-            } else {
-                alignment.align(checkpoints, device, options.cuda().getAsInt(), observer);
-            }
-        }
         return alignment;
     }
 
-    private void align(List<Checkpoint> checkpoints, CpuDevice device, int ordinal, Observer observer)
-            throws MergeException {
-        try (CudaDevice cuda = CudaRanges.openDevice(ordinal); CudaStream stream = CudaStream.open(cuda)) {
-            align(checkpoints, device, WeightMatching.on(device, stream), observer);
-        } catch (CudaException e) {
-            throw new MergeException("matching was given up: %s; --device cpu matches to the same bits"
-                    .formatted(e.getMessage()));
-        }
+    /** Work on a device, and on a CUDA device unless its stream is null. */
+    private interface Work {
+        void run(CpuDevice device, CudaStream stream) throws MergeException;
     }
 
-    private void align(List<Checkpoint> checkpoints, CpuDevice device, WeightMatching matching, Observer observer)
-            throws MergeException {
-        int to = plan.alignTo().orElseThrow();
-        for (int model = 0; model < checkpoints.size(); model++) {
-            if (model != to) {
-                align(model, checkpoints.get(to), checkpoints.get(model), device, matching, observer);
+    private void run(MergeOptions options, Work work) throws MergeException {
+        try (CpuDevice device = CpuDevice.open(options.threads())) {
+            if (options.cuda().isEmpty()) {
+                work.run(device, null);
+                return;
+            }
+            try (CudaDevice cuda = CudaRanges.openDevice(options.cuda().getAsInt());
+                    CudaStream stream = CudaStream.open(cuda)) {
+                work.run(device, stream);
+            } catch (CudaException e) {
+                throw new MergeException("matching was given up: %s; --device cpu matches to the same bits"
+                        .formatted(e.getMessage()));
             }
         }
     }
 
-    private void checkMemory(long merge, long allowed) throws MergeException {
+    private void put(int model, Checkpoint to, Checkpoint checkpoint, CpuDevice device, Permutations permutations)
+            throws MergeException {
+        try {
+            Products before = products(to, checkpoint, Permutations.identity(spec.groups()), device);
+            if (!Double.isFinite(before.aa() + before.bb())) {
+                throw problem(model, "weights of one of them are NaN or infinite");
+            }
+            Products after = products(to, checkpoint, permutations, device);
+            WeightMatch match = new WeightMatch(permutations, after.ab(), Math.sqrt(after.aa()) * Math.sqrt(after.bb()),
+                    1, true);
+            models.put(model, new Aligned(match, List.of(before.ab(), after.ab()), distance(before), distance(after)));
+        } catch (IllegalArgumentException e) {
+            throw problem(model, e.getMessage());
+        }
+    }
+
+    private void checkMemory(long merge, long allowed, int matrices) throws MergeException {
         for (PermutationGroup group : spec.groups()) {
-            long matrix = (long) group.units() * group.units() * Float.BYTES;
+            long matrix = matrices * (long) group.units() * group.units() * Float.BYTES;
             if (merge + matrix > allowed) {
                 throw new MergeException(
                         "--max-memory %d is too little: matching the %d units of group '%s' takes %d bytes, and the merge %d; allow that much"

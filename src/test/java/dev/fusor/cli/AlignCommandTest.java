@@ -6,7 +6,9 @@ import dev.fusor.align.Permutations;
 import dev.fusor.align.PermutedSource;
 import dev.fusor.align.SpecException;
 import dev.fusor.align.SpecGenerator;
+import dev.fusor.checkpoint.ArrayWriter;
 import dev.fusor.checkpoint.Checkpoint;
+import dev.fusor.checkpoint.CheckpointWriter.Spec;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Shape;
@@ -16,8 +18,11 @@ import dev.fusor.testing.Models;
 import dev.fusor.testing.Tensors;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -135,6 +140,82 @@ class AlignCommandTest {
         Map<?, ?> model = (Map<?, ?>) ((List<?>) report.json().get("models")).getFirst();
         assertThat(model.get("model")).isEqualTo(b.toString());
         assertThat(model.get("permutations")).isEqualTo(Map.of("fc1", BACK));
+    }
+
+    private Path arrays(String name, Map<String, Tensor> arrays) throws IOException {
+        Path file = folder.resolve(name);
+        List<Spec> specs = arrays.entrySet().stream()
+                .map(array -> new Spec(array.getKey(), array.getValue().dtype(), array.getValue().shape())).toList();
+        try (ArrayWriter writer = ArrayWriter.create(file, specs, false)) {
+            for (Map.Entry<String, Tensor> array : arrays.entrySet()) {
+                writer.write(array.getKey(), array.getValue().data());
+            }
+            writer.commit();
+        }
+        return file;
+    }
+
+    /** Numbers [inputs, 5], and those with the units in the order of model b. */
+    private static List<Tensor> activations(DType type, long inputs) {
+        Tensor ofA = random(new SplittableRandom(Tensors.SEED + inputs), type, inputs, 5);
+        Tensor ofB = Tensor.allocate(Arena.ofAuto(), type, inputs, 5);
+        for (long i = 0; i < ofB.elements(); i++) {
+            Elements.set(ofB, i, Elements.get(ofA, i / 5 * 5 + ORDER[(int) (i % 5)]));
+        }
+        return List.of(ofA, ofB);
+    }
+
+    /** Weights that tell nothing: what is found is found by activations. */
+    @Test
+    void activationsBringUnitsBack() throws IOException {
+        Map<String, Tensor> weights = model(new SplittableRandom(Tensors.SEED + 1));
+        Path c = Models.write(folder.resolve("c"), weights);
+        Path wanted = Models.write(folder.resolve("wanted"), reordered(weights));
+        for (String suffix : List.of(".npy", ".safetensors")) {
+            for (String measure : List.of("correlation", "moment")) {
+                List<Tensor> both = activations(suffix.equals(".npy") ? DType.F64 : DType.BF16, 1 << 18);
+                Path out = folder.resolve("out " + measure + suffix);
+                CommandLineRun run = run("align", a, c, "-o", out, "--measure", measure, "--json", "--activations-a",
+                        arrays("b " + measure + suffix, Map.of("fc1", both.get(1))), "--activations-b",
+                        arrays("a " + measure + suffix, Map.of("fc1", both.get(0))));
+
+                assertThat(run.status()).as(run.err()).isZero();
+                assertThat((List<?>) run.json().get("objectives")).hasSize(2);
+                assertSameBits(out, wanted);
+            }
+        }
+    }
+
+    @Test
+    void activationsThatDoNotFitAreRefused() throws IOException {
+        Path out = folder.resolve("out");
+        List<Tensor> both = activations(DType.F32, 7);
+        Path good = arrays("good.npy", Map.of("x", both.getFirst()));
+        Path few = arrays("few.npy", Map.of("x", activations(DType.F32, 6).getFirst()));
+        Path wide = arrays("wide.npy", Map.of("x", Tensor.allocate(Arena.ofAuto(), DType.F32, 7, 6)));
+        Path none = arrays("none.npy", Map.of("x", Tensor.allocate(Arena.ofAuto(), DType.F32, 0, 5)));
+        Path other = arrays("other.safetensors", Map.of("fc2", both.getFirst()));
+        Path nan = arrays("nan.npy", Map.of("x", activations(DType.F32, 7).getFirst()));
+        try (FileChannel file = FileChannel.open(nan, StandardOpenOption.WRITE)) {
+            file.write(ByteBuffer.wrap(new byte[]{-1, -1, -1, -1}), file.size() - 4);
+        }
+        Map<Path, String> problems = Map.of(few,
+                few + ": the activations of group 'fc1' are 7 rows as in " + good
+                        + ", one for each input, got F32 [6, 5]",
+                wide, wide + ": the activations of group 'fc1' are floating point numbers [rows, 5], got F32 [7, 6]",
+                none, none + ": the activations of group 'fc1' are floating point numbers [rows, 5], got F32 [0, 5]",
+                other, other + ": there is no array 'fc1', found fc2",
+                folder.resolve("no.npz"), folder.resolve("no.npz") + ": there is no such file; check the path",
+                nan, good + " and " + nan + ": unit 4 of the second model had an activation that is NaN or infinite");
+        for (Map.Entry<Path, String> problem : problems.entrySet()) {
+            CommandLineRun run = run("align", a, b, "-o", out, "--activations-a", good, "--activations-b",
+                    problem.getKey());
+            assertThat(run.status()).isEqualTo(1);
+            assertThat(run.err()).endsWith("fusor: " + problem.getValue() + "\n");
+        }
+        assertThat(run("align", a, b, "-o", out, "--activations-b", good).err()).contains(
+                "--activations-a and --activations-b go together: give the activations of both models");
+        assertThat(out).doesNotExist();
     }
 
     /** All groups at once: the residual stream, the heads and the neurons of every layer. */

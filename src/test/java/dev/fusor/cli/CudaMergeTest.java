@@ -67,6 +67,26 @@ class CudaMergeTest {
                 folder.resolve("cpu/alignment.json"));
     }
 
+    @Test
+    void activationsAreMatchedToTheBitsOfTheProcessor() throws IOException {
+        Path a = Models.write(folder.resolve("a"), layers(1));
+        Path b = Models.write(folder.resolve("b"), layers(2));
+        for (String device : new String[]{"cpu", "cuda"}) {
+            CommandLineRun run = CommandLineRun.of("align", a, b, "-o", folder.resolve(device), "--device", device,
+                    "--activations-a", activations("a.safetensors", 1, device), "--activations-b",
+                    activations("b.safetensors", 2, device), "--max-memory", "4GB");
+            assertThat(run.status()).as(run.err()).isZero();
+            assertThat(launched()).isEqualTo(device.equals("cuda") && Simulator.isLoaded());
+        }
+        assertThat(folder.resolve("cuda/alignment.json")).hasSameTextualContentAs(
+                folder.resolve("cpu/alignment.json"));
+    }
+
+    private Path activations(String name, long seed, String run) throws IOException {
+        Tensor tensor = shaped(Tensors.random(DType.F16, 300 * 70, seed, null, 1), 300, 70);
+        return Models.write(folder.resolve(run + name), Map.of("fc1", tensor)).resolve("model.safetensors");
+    }
+
     private static Map<String, Tensor> layers(long seed) {
         return Map.of("fc1.weight", shaped(Tensors.random(DType.BF16, 70 * 30, seed, null, 1), 70, 30),
                 "fc2.weight", shaped(Tensors.random(DType.F32, 20 * 70, seed + 2, null, 1), 20, 70));
