@@ -30,9 +30,9 @@ import java.util.stream.Stream;
  *
  * <p>A sample brackets each k-th magnitude; one pass over the tensors counts what lies above the bracket and gathers what lies
  * inside, for all that is wanted at a time, and reads a base model that several models share once. Where a bracket has too much to
- * gather (from some billion elements on) a pass of histograms goes before; where it missed, up to four more passes find the key.
- * At most 64 MiB of keys and of their places is kept in device memory, or 1 MiB for each cut, with 16 KiB for each cut and 4 bytes
- * for each 32768 elements and cut.
+ * gather (from some billion elements on, divided by the number of cuts) a pass of histograms goes before; where it missed, up to
+ * five more passes find the key. Device memory: 64 MiB for keys and their places, or 512 KiB for each cut if that is more, with
+ * 16 KiB for each cut and 4 bytes for each 32768 elements and cut.
  *
  * <p>It waits for the stream; it belongs to the thread that opened the stream.
  */
@@ -115,6 +115,7 @@ public final class MagnitudeSelectionCuda {
 
     /**
      * {@return for each that is wanted, and for each part, the cut that keeps the k largest magnitudes of all parts of its model}
+     * The bytes are those of whole passes, in which a tensor counts once, and of what is looked at beside them.
      *
      * @param parts tensors in device memory, in the order in which ties are kept; each of as many models, and of one of
      * {@link CudaFormats#ALL}

@@ -134,6 +134,17 @@ class CudaMergeFailuresTest {
         assertThat(Simulator.calls("cuMemcpyHtoDAsync_v2"))
                 .as("two inputs of two tensors, and tables of two merges and two launches over a type each")
                 .isEqualTo(2 * 2 + 2 + 2);
+
+        // Room for some of it: memory runs out before, in or after a selection.
+        for (long capacity = 180_000; capacity < 500_000; capacity += 40_000) {
+            deleteFolder("cuda");
+            Simulator.capacity(capacity);
+            Simulator.reset();
+            CommandLineRun run = merge(recipe, "cuda", "--device", "cuda");
+            assertThat(run.status()).as(capacity + " bytes: " + run.err()).isZero();
+            assertThat(bits("cuda")).as(capacity + " bytes").usingRecursiveComparison().isEqualTo(bits("cpu"));
+            assertThat(Simulator.ledger()).as(capacity + " bytes").isEmpty();
+        }
     }
 
     private void fits(Path recipe, long capacity, long launches) throws IOException {
