@@ -1,8 +1,8 @@
-// Ensembles of rows of up to 64 classes, several rows for each warp.
+// Ensembles of rows of few classes: up to 64 for several rows in each warp, and up to 1024 for one.
 //
 //   contract, input, output, tables, order    those of logit_ensemble.cuh, equal to the bit: a row is one chunk, and its lanes beyond the last class add 0
-//   launch    1-D, up to 128 threads, of which 4, 8, 16 or 32 have a row, each of them two neighbouring classes; rows in turn: any grid. 12 bytes of shared
-//             memory for each rank of each row of a block
+//   launch    1-D, up to 128 threads, of which 4, 8, 16 or 32 have a row, each of them two neighbouring classes of 64; rows in turn: any grid. For each
+//             warp and 64 classes 256 bytes of shared memory, and 12 for each rank of each row of a block
 //   phases    a set of them, one after the other, of each row; logits that are read again come from the cache
 //   traffic   each logit once, results once
 #pragma once
@@ -23,9 +23,8 @@ constexpr int kLeastWidth = 4;
 template <Format FORMAT>
 __device__ inline void run(const EnsembleJob& given, long long firstRow, long long rows, unsigned phases)
 {
-    extern __shared__ float rooms[];
+    extern __shared__ float2 values[];
     __shared__ EnsembleJob job;
-    __shared__ float2 pairs[kMostThreads];
     __shared__ Members members[kMostThreads / kLeastWidth];
     __shared__ Ranking rankings[kMostThreads / kLeastWidth];
     for (int i = threadIdx.x; i < static_cast<int>(sizeof(EnsembleJob) / 4); i += blockDim.x) {
@@ -33,10 +32,11 @@ __device__ inline void run(const EnsembleJob& given, long long firstRow, long lo
     }
     __syncthreads();
     const int number = threadIdx.x / job.width;
-    const Row<FORMAT, true> row = {job, members[number], rankings[number], pairs + threadIdx.x};
+    const int pairs = (job.classes + kLanes - 1) / kLanes * 32;  // of a warp
+    const Row<FORMAT, true> row = {job, members[number], rankings[number], values + threadIdx.x / 32 * pairs + lane()};
     const Team team = row.team();
     if (team.lane == 0) {
-        row.ranking.room = rooms + 3 * job.ranks * number;
+        row.ranking.room = reinterpret_cast<float*>(values + blockDim.x / 32 * pairs) + 3 * job.ranks * number;
         row.ranking.most = job.ranks;
     }
     const int teams = blockDim.x / job.width;

@@ -29,13 +29,15 @@ __device__ inline void Row<FORMAT, PART>::measureModel(int e, int chunk, Maximum
 template <Format FORMAT, bool PART>
 __device__ inline void Row<FORMAT, PART>::measureFew() const
 {
-    const int c = classOf(0, 0);
 #pragma unroll 1
     for (int i = 0; i < measuredCount(); i++) {
         const int e = measured(i);
         Maximum maximum;
-        pair(0) = {c < job.classes ? xOf(e, c) : -float_math::kInfinity, c + 1 < job.classes ? xOf(e, c + 1) : -float_math::kInfinity};
-        maximum.take(pair(0));
+        for (int r = 0; r < rowsOf(0); r++) {
+            const int c = classOf(0, r);
+            pair(r) = {c < job.classes ? xOf(e, c) : -float_math::kInfinity, c + 1 < job.classes ? xOf(e, c + 1) : -float_math::kInfinity};
+            maximum.take(pair(r));
+        }
         measureModel(e, 0, maximum);
     }
 }

@@ -35,7 +35,7 @@ struct Ranking {
     __device__ void insert(const Team& team, float value, int number);
 };
 
-// One row, as one warp or all warps of a block see it; or, if PART, as a part of a warp does, each of whose threads has one pair of its classes.
+// One row, as one warp or all warps of a block see it; or, if PART, a row of few classes, as a part of a warp sees it.
 template <Format FORMAT, bool PART>
 struct Row {
     static constexpr int kRowCount = kRowsAtOnce<FORMAT>;
@@ -69,7 +69,7 @@ struct Row {
 
     __device__ int count(int chunk) const { return min(kChunk, job.classes - chunk * kChunk); }
 
-    __device__ int rowsOf(int chunk) const { return PART ? 1 : (count(chunk) + kLanes - 1) / kLanes; }
+    __device__ int rowsOf(int chunk) const { return (count(chunk) + kLanes - 1) / kLanes; }
 
     __device__ uint64_t logits(int e, int c) const { return model(e).logits + (members.row * model(e).stride + c) * bytesOf(FORMAT); }
 

@@ -27,7 +27,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  * Logit ensembles on a CUDA device. The bits are those that {@link LogitEnsemble} defines.
  *
  * <p>What is prepared once is run as often as wanted; a run allocates nothing, copies nothing and waits for nothing. It is one
- * launch for rows of up to {@value #FEW_CLASSES} classes, several of which share a warp; beyond, it is one
+ * launch for rows of up to {@value #FEW_CLASSES} classes, short ones sharing warps; beyond, it is one
  * launch where the models' sums of exponentials are not needed (LOGITS, LOG_PROBABILITIES of complete models, MAXIMUM), else two;
  * one more for log-probabilities or probabilities of scores, class by class; one more for the k best classes, which reads again
  * the k chunks of {@link LogitEnsemble#CHUNK} classes that can hold them; and as many times that as the rows need so that what is
@@ -60,7 +60,8 @@ public final class LogitEnsembleCuda implements AutoCloseable {
     private static final int STATISTICS_BYTES = 32;
     private static final int JOB_BYTES = 24 + OUTPUTS.size() * Long.BYTES + 24 + 3 * Integer.BYTES
             + 11 * Integer.BYTES;
-    private static final int FEW_CLASSES = 64;
+    /** What a warp loads at once of a row of BF16 in the kernels of long rows. */
+    private static final int FEW_CLASSES = 256;
     private static final int FEW_THREADS = 128;
     private static final int LEAST_WIDTH = 4;
 
@@ -125,7 +126,7 @@ public final class LogitEnsembleCuda implements AutoCloseable {
         int ranks = ranks(outputs);
         boolean few = batch.classes() <= FEW_CLASSES;
         // Two classes a thread; a power of two, so that rows do not straddle warps.
-        int width = few ? Math.max(LEAST_WIDTH, Integer.highestOneBit(batch.classes() * 2 - 1) / 2) : WARP;
+        int width = Math.clamp(Integer.highestOneBit(batch.classes() * 2 - 1) / 2, LEAST_WIDTH, WARP);
         long recordBytes = (models + 1L) * chunks * RECORD_BYTES;
         long statisticsBytes = (models + 1L) * STATISTICS_BYTES;
         long rowBytes = recordBytes + statisticsBytes + Integer.BYTES;
@@ -156,7 +157,7 @@ public final class LogitEnsembleCuda implements AutoCloseable {
             DType type = batch.models().getFirst().logits().dtype();
             List<Phase> phases = phases(mode, batch, outputs);
             if (few) {
-                launches.add(fewClasses(type, phases, width, ranks));
+                launches.add(fewClasses(type, phases, batch.classes(), width, ranks));
             } else {
                 for (Phase phase : phases) {
                     launches.add(phase == Phase.RANK
@@ -201,13 +202,14 @@ public final class LogitEnsembleCuda implements AutoCloseable {
         return on(kernel, launch, tasks, warps * WARP, sharedBytes);
     }
 
-    /** One launch for all phases, a part of a warp for each row. */
-    private CudaLaunch fewClasses(DType type, List<Phase> phases, int width, int ranks) {
+    /** One launch for all phases, a warp or a part of one for each row. */
+    private CudaLaunch fewClasses(DType type, List<Phase> phases, int classes, int width, int ranks) {
         CudaKernel kernel = CudaFormats.kernel(stream, "ensemble", "few_classes", type, "combine_few");
         int set = phases.stream().mapToInt(phase -> 1 << phase.ordinal()).sum();
         int rowsOfBlock = FEW_THREADS / width;
+        int pairs = (classes + LogitEnsemble.LANES - 1) / LogitEnsemble.LANES;
         return on(kernel, kernel.prepare(8, 8, 8, 4).set(3, set), (rowsAtOnce + rowsOfBlock - 1) / rowsOfBlock,
-                FEW_THREADS, rowsOfBlock * 3 * ranks * Float.BYTES);
+                FEW_THREADS, (FEW_THREADS * 2 * pairs + rowsOfBlock * 3 * ranks) * Float.BYTES);
     }
 
     private CudaLaunch on(CudaKernel kernel, CudaLaunch launch, long tasks, int threads, int sharedBytes) {

@@ -123,7 +123,7 @@ class LogitEnsembleCudaTest extends CudaTensors {
     @EnumSource
     void agreesWithTheDefinitionBitForBit(Mode mode) {
         int seed = 0;
-        for (int classes : new int[]{1, 31, 65, 100, 1000, 1023, 1024, 1025, 2085}) {
+        for (int classes : new int[]{1, 31, 65, 100, 300, 1000, 1023, 1024, 1025, 2085}) {
             for (int models : new int[]{1, 2, 5}) {
                 check(mode, LogitEnsembleTest.random(classes, models, TYPES.get(seed % 3), ++seed), seed % 2);
             }
@@ -136,7 +136,8 @@ class LogitEnsembleCudaTest extends CudaTensors {
     @ParameterizedTest
     @EnumSource
     void rowsOfFewClassesAgreeWithTheDefinition(Mode mode) {
-        for (int classes : new int[]{1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16, 17, 32, 33, 63, 64}) {
+        for (int classes : new int[]{1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16, 17, 32, 33, 63, 64, 127,
+            128, 129, 255, 256, 257}) {
             check(mode, LogitEnsembleTest.random(classes, 1 + classes % 4, TYPES.get(classes % 3), 100 + classes),
                     classes % 2);
         }

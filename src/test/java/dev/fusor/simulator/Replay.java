@@ -200,7 +200,7 @@ final class Replay {
                 long top = cuda.allocate(4 * 3 * 40);
                 long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, 0, top, 0, 0, 0, 0,
                         0, state, state + 40 * 3 * 16, 0, 0, 0, 2L << 32, 10 | 4L << 32, 1L << 32, 3L << 32, 8));
-                cuda.run(cuda.function(module, kernel), 2, 64, 8 * 3 * 3 * 4, job, 0L, 40L, 0b1011);
+                cuda.run(cuda.function(module, kernel), 2, 64, 64 * 8 + 8 * 3 * 3 * 4, job, 0L, 40L, 0b1011);
             }
             case "measure", "combine", "rank" -> {
                 // Three rows of two parts of two chunks for two blocks: blocks take turns, and end rows that others began. The best
