@@ -9,8 +9,7 @@
 //   launch    1-D, blocks of 32 to 1024 threads take rows in turn: any grid; dynamic shared memory for the keys of a row
 //   traffic   each input once, 16 bytes at a time where addresses allow it; a bit for each element
 #pragma once
-#include "keys.cuh"
-#include "tiles.cuh"
+#include "key_scan.cuh"
 
 namespace row_selection {
 
@@ -31,13 +30,6 @@ struct Cut {
     int key;
     int equals;
 };
-
-template <Format FORMAT>
-__device__ inline int keyAt(uint64_t x, uint64_t base, long long i)
-{
-    const float value = widen<FORMAT>(codeAt<FORMAT>(x, i));
-    return keyOf(base == 0 ? value : __fsub_rn(value, widen<FORMAT>(codeAt<FORMAT>(base, i))));
-}
 
 // The keys of a row into shared memory.
 template <Format FORMAT>
@@ -82,7 +74,7 @@ __device__ inline void loadKeys(uint64_t x, uint64_t base, int count, int* keys)
     }
 #pragma unroll 4
     for (int i = vectors * kCount + threadIdx.x; i < count; i += threads) {
-        keys[i] = keyAt<FORMAT>(x, base, i);
+        keys[i] = key_scans::keyAt<FORMAT>(x, base, i);
     }
     __syncthreads();
 }
@@ -198,7 +190,7 @@ __device__ inline void select(const Rows& in, long long atLeast, long long tooLa
         if (in.inShared) {
             loadKeys<FORMAT>(x, base, in.row, keys);
         }
-        const auto keyOfElement = [&](int i) { return in.inShared ? keys[i] : keyAt<FORMAT>(x, base, i); };
+        const auto keyOfElement = [&](int i) { return in.inShared ? keys[i] : key_scans::keyAt<FORMAT>(x, base, i); };
         Cut least = {};
         Cut most = {};
         int equalBefore = 0;
