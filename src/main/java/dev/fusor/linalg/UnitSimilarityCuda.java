@@ -17,8 +17,8 @@ import static dev.fusor.linalg.UnitSimilarity.CHUNK;
  * pair after the other.
  *
  * <p>What is prepared once is run as often as wanted, and adds each time: a run allocates nothing, copies nothing and waits for
- * nothing. Tensors are of {@link CudaFormats#ALL}, pair by pair of any two, and may start at any multiple of their element's size. A
- * launch holds up to 256 MiB of packed units, more where one chunk of columns takes more; docs/adr/031 says how it sums.
+ * nothing. Tensors are of {@link CudaFormats#ALL}, pair by pair of any two, and may start at any multiple of their element's size. What is
+ * prepared holds up to 256 MiB of the device's memory, more where one chunk of columns takes more; docs/adr/031 says how it sums.
  *
  * <p>It belongs to the thread that prepared it.
  */
@@ -109,16 +109,18 @@ public final class UnitSimilarityCuda implements AutoCloseable {
         this.apart = tiles < blocks;
         this.packedOfChunk = tilesA + tilesB;
         long chunkBytes = packedOfChunk * PANEL_BYTES + (apart ? tiles * TILE_BYTES : 0);
-        this.tables = new UnitTables(stream, similarities.elements() == 0 ? List.of() : pairs);
-        this.chunksOfPass = (int) Math.min(tables.chunks(), Math.max(1, workspaceBytes / Math.max(1, chunkBytes)));
         CudaKernel packing = kernel(stream, "pack_units");
+        CudaKernel multiplying = kernel(stream, "multiply_units");
         CudaKernel adding = kernel(stream, "add_chunks");
         this.packBlocks = packing.residentBlocks(THREADS, 0);
+        int addBlocks = adding.residentBlocks(THREADS, 0);
+        this.tables = new UnitTables(stream, similarities.elements() == 0 ? List.of() : pairs);
+        this.chunksOfPass = (int) Math.min(tables.chunks(), Math.max(1, workspaceBytes / Math.max(1, chunkBytes)));
         CudaMemory memory = null;
         try {
             memory = CudaMemory.allocate(stream, chunksOfPass * chunkBytes);
             this.pack = packing.prepare(8, 4, 8, 4, 4, 8, 8);
-            this.multiply = kernel(stream, "multiply_units").prepare(8, 4, 8, 8, 4, 4, 8, 8);
+            this.multiply = multiplying.prepare(8, 4, 8, 8, 4, 4, 8, 8);
             this.add = adding.prepare(8, 4, 4, 4, 8);
         } catch (RuntimeException e) {
             tables.close();
@@ -136,7 +138,7 @@ public final class UnitSimilarityCuda implements AutoCloseable {
         multiply.block(THREADS, 0).set(2, packedA).set(3, packedB).set(4, countA).set(5, countB)
                 .set(6, similarities.data()).set(7, apart ? partials : 0);
         long sums = (similarities.elements() + THREADS - 1) / THREADS;
-        add.grid((int) Math.min(sums, adding.residentBlocks(THREADS, 0))).block(THREADS, 0).set(0, partials)
+        add.grid((int) Math.min(sums, addBlocks)).block(THREADS, 0).set(0, partials)
                 .set(2, countA).set(3, countB).set(4, similarities.data());
     }
 
