@@ -1,17 +1,20 @@
-// Linear assignments, a block for each problem: the steps of the contract one after the other, each decision by all threads of the block.
+// Linear assignments: the steps of the contract one after the other, each decision by all threads of a block.
 //
 //   contract  assign/LinearAssignment.java; costs are those after negation, with rows no more than columns
 //   input     costs T[problems][rows][columns], the largest magnitude that is allowed
 //   output    for each problem the column and the dual of each row, the row and the dual of each column, a status. Of a problem that is refused
 //             the status alone is defined
-//   certify   from the costs as they were given: by how much duals break a constraint at most, 0 if they break none, and the costs of the pairs
 //   transpose rows for columns, where there are more rows
-//   bids      each warp looks at a row of the front of the queue, all at the duals as they are. Then the rows are served in order until one
-//             whose least or second least column was given away meanwhile: it looks again in the next round. Duals never rise, so what others
-//             saw still holds
+//   bid       the first two steps of a large problem, by several blocks
+//   solve     all steps, or those that are left
+//   certify   from the costs as they were given: by how much duals break a constraint at most, 0 if they break none, and the costs of the pairs
+//   bids      rows of the front of the queue look at their costs, a few warps or a block each, all at the duals as they are. Then they are served
+//             in order until one whose least or second least column was given away meanwhile: it looks again in the next round. Duals never
+//             rise, so what others saw still holds. Blocks that bid together have a queue, duals and owners each, and serve all of them alike
 //   paths     a thread has every blockDim-th column. One barrier for each row scanned
 //   launch    solve: a block for each problem, whole warps, a thread for each column as far as there are; 20 bytes of shared memory for each
-//             column, or none: then duals, distances and owners stay in memory. certify: any grid of whole warps. transpose: 256 threads, any grid
+//             column, or none: then duals, distances and owners stay in memory. bid: one problem, cooperative, up to 32 blocks of up to
+//             512 threads, 8 bytes of shared memory for each column. certify: any grid of whole warps. transpose: 256 threads, any grid
 //   traffic   a row of costs for each bid and each scan, all of them once before; certify reads them once, transpose reads and writes them
 #pragma once
 #include <cstdint>
@@ -22,12 +25,70 @@ constexpr unsigned kWarp = 0xFFFFFFFFu;
 constexpr int kNone = -1;
 constexpr int kMostThreads = 1024;
 constexpr int kMostWarps = kMostThreads / 32;
+constexpr int kMostTogether = 32;
+constexpr int kBidThreads = 512;  // at most, of blocks that bid together
 constexpr int kBidsPerRow = 16;
+constexpr int kAhead = 4;         // loads on their way in each thread, where many share a row
+constexpr int kBytesAhead = 32;   // and where each has many
 constexpr int kTile = 32;
 constexpr int kTransposeThreads = 256;
 constexpr unsigned kAssigned = 0x80000000u;
 constexpr unsigned kNowhere = 0xFFFFFFFFu;
 constexpr double kInfinity = __builtin_huge_val();
+
+// The least and the second least of a row's costs less duals. Of several least ones an unassigned column is first, then the lowest.
+struct Offer {
+    double least = kInfinity;
+    double second = kInfinity;
+    unsigned rank = kNowhere;  // the column of the least, and kAssigned if it has a row
+    int other = kNone;         // a column of the second
+
+    __device__ int column() const { return static_cast<int>(rank & ~kAssigned); }
+
+    // Finds the place of a value, if it has one.
+    __device__ void take(double value, unsigned theirRank)
+    {
+        if (value < least || (value == least && theirRank < rank)) {
+            second = least;
+            other = column();
+            least = value;
+            rank = theirRank;
+        } else if (value < second) {
+            second = value;
+            other = static_cast<int>(theirRank & ~kAssigned);
+        }
+    }
+
+    __device__ void merge(const Offer& theirs)
+    {
+        take(theirs.least, theirs.rank);
+        if (theirs.second < second) {
+            second = theirs.second;
+            other = theirs.other;
+        }
+    }
+
+    // Of a warp.
+    __device__ void combine()
+    {
+#pragma unroll
+        for (int step = 16; step > 0; step /= 2) {
+            Offer theirs;
+            theirs.least = __shfl_xor_sync(kWarp, least, step);
+            theirs.second = __shfl_xor_sync(kWarp, second, step);
+            theirs.rank = __shfl_xor_sync(kWarp, rank, step);
+            theirs.other = __shfl_xor_sync(kWarp, other, step);
+            merge(theirs);
+        }
+    }
+};
+
+// What blocks that bid together tell each other. All zeros before.
+struct Table {
+    unsigned arrived;
+    unsigned wrong;
+    Offer offers[2][kMostTogether];  // of this round and of the last, which some may still read
+};
 
 // As LinearAssignmentCuda.java writes it. Of arrays with an entry for each row or column, the problems lie one after the other.
 struct Job {
@@ -57,6 +118,10 @@ struct Job {
     long long givenColumns;
     long long negated;
     long long shares;           // whether there is shared memory for what columns have
+    // Where blocks bid together; otherwise null.
+    Table* table;
+    int* owners;                // scratch of each block
+    int* queues;
 };
 
 template <typename T>
@@ -105,50 +170,6 @@ struct Costs {
     }
 };
 
-// The least and the second least of a row's costs less duals, and a column of each.
-struct Offer {
-    double least;
-    double second;
-    int column;
-    int other;
-
-    __device__ void take(double value, int at)
-    {
-        if (value < least) {
-            second = least;
-            other = column;
-            least = value;
-            column = at;
-        } else if (value < second) {
-            second = value;
-            other = at;
-        }
-    }
-
-    // Of a warp; equal ones at the lowest column.
-    __device__ void combine()
-    {
-#pragma unroll
-        for (int step = 16; step > 0; step /= 2) {
-            const double theirLeast = __shfl_xor_sync(kWarp, least, step);
-            const double theirSecond = __shfl_xor_sync(kWarp, second, step);
-            const int theirColumn = __shfl_xor_sync(kWarp, column, step);
-            const int theirOther = __shfl_xor_sync(kWarp, other, step);
-            const bool theirs = theirLeast < least || (theirLeast == least && static_cast<unsigned>(theirColumn) < static_cast<unsigned>(column));
-            const double loser = theirs ? least : theirLeast;
-            const int loserColumn = theirs ? column : theirColumn;
-            second = theirs ? theirSecond : second;
-            other = theirs ? theirOther : other;
-            least = theirs ? theirLeast : least;
-            column = theirs ? theirColumn : column;
-            if (loser < second) {
-                second = loser;
-                other = loserColumn;
-            }
-        }
-    }
-};
-
 // The column that a search takes next: the nearest, then an unassigned one, then the lowest.
 struct Nearest {
     double distance;
@@ -182,6 +203,19 @@ struct Board {
     Nearest nearest[2][kMostWarps];  // of this scan and of the last, which some may still read
 };
 
+// Waits for all blocks of the grid, which have met so often before; by one warp, whose first lane leaves what it has written to the others.
+__device__ inline void meet(Table& table, unsigned& met)
+{
+    met += gridDim.x;
+    if (threadIdx.x == 0) {
+        __nv_atomic_fetch_add(&table.arrived, 1u, __NV_ATOMIC_RELEASE, __NV_THREAD_SCOPE_DEVICE);
+        while (__nv_atomic_load_n(&table.arrived, __NV_ATOMIC_ACQUIRE, __NV_THREAD_SCOPE_DEVICE) < met) {
+            __nanosleep(20);
+        }
+    }
+    __syncwarp();
+}
+
 template <typename T>
 struct Solver {
     const Costs<T> costs;
@@ -196,112 +230,134 @@ struct Solver {
     int* const owner;
     int* const predecessor;
     // For each row.
-    int* const column;
+    int* const column;       // null where another block keeps it, with what was paid
     double* const paid;
-    int* const queue;
+    int* const queue;        // a ring
+    int front = 0;
+    int queued = rows;
+    long long left = static_cast<long long>(kBidsPerRow) * rows;
     int scans = 0;
-
-    // Loads on their way in each thread: where a warp has a row, and where the block has it.
-    static constexpr int kMostAhead = 32 / sizeof(T);
-    static constexpr int kFewAhead = 4;
 
     __device__ int lane() const { return threadIdx.x % 32; }
     __device__ int warp() const { return threadIdx.x / 32; }
     __device__ int warps() const { return blockDim.x / 32; }
 
-    // Looks at every cost once, and starts the duals. False if a cost cannot be, or a column of a square is forbidden to all.
-    __device__ bool start()
+    // What a column's dual starts with. Says if a cost cannot be, or a column of a square is forbidden to all.
+    __device__ double survey(int j, bool& wrong) const
     {
-        bool wrong = false;
+        double least = kInfinity;
+        costs.template each<kBytesAhead / sizeof(T)>(j, columns, rows, [&](int, double cost) {
+            wrong |= !(cost > -kInfinity) || (cost < kInfinity && fabs(cost) > largest);
+            least = cost < least ? cost : least;
+        });
+        wrong |= rows == columns && least == kInfinity;
+        return rows == columns ? least : 0;
+    }
+
+    // Everything but duals, and no search has begun.
+    __device__ void start()
+    {
         for (int j = threadIdx.x; j < columns; j += blockDim.x) {
-            double least = kInfinity;
-            costs.template each<kMostAhead>(j, columns, rows, [&](int, double cost) {
-                wrong |= !(cost > -kInfinity) || (cost < kInfinity && fabs(cost) > largest);
-                least = cost < least ? cost : least;
-            });
-            wrong |= rows == columns && least == kInfinity;
-            dual[j] = rows == columns ? least : 0;
             owner[j] = kNone;
-            distance[j] = kInfinity;
         }
         for (int i = threadIdx.x; i < rows; i += blockDim.x) {
-            column[i] = kNone;
             queue[i] = i;
+            if (column != nullptr) {
+                column[i] = kNone;
+            }
         }
-        return __syncthreads_or(wrong) == 0;
     }
+
+    __device__ bool queueing() const { return queued > 0 && left > 0; }
+
+    // How many rows look at a time.
+    __device__ int bidders(int most) const { return static_cast<int>(min(static_cast<long long>(min(most, queued)), left)); }
 
     __device__ void bid()
     {
-        int front = 0;
-        int queued = rows;
-        long long left = static_cast<long long>(kBidsPerRow) * rows;
-        while (queued > 0 && left > 0) {
-            const int count = static_cast<int>(min(static_cast<long long>(min(warps(), queued)), left));
-            if (warp() < count) {
-                const Offer offer = look(queue[(front + warp()) % rows]);
-                if (lane() == 0) {
-                    board.offers[warp()] = offer;
-                }
+        while (queueing()) {
+            const int count = bidders(warps());
+            const int each = warps() / count;
+            const int number = warp() / each;
+            if (number < count) {
+                look(number, threadIdx.x - number * each * 32, each * 32);
             }
             __syncthreads();
             if (warp() == 0) {
-                serve(front, queued, count);
+                Offer offer;
+                for (int k = 0; lane() < count && k < each; k++) {
+                    offer.merge(board.offers[lane() * each + k]);
+                }
+                serve(count, offer);
+            }
+            advance();
+        }
+    }
+
+    // With a block for each of the first rows.
+    __device__ void bid(Table& table, unsigned& met)
+    {
+        for (unsigned round = 0; queueing(); round++) {
+            const int count = bidders(gridDim.x);
+            Offer(&offers)[kMostTogether] = table.offers[round % 2];
+            if (blockIdx.x < count) {
+                look(blockIdx.x, threadIdx.x, blockDim.x);
             }
             __syncthreads();
-            front = (front + board.served) % rows;
-            queued += board.outbid - board.served;
-            left -= board.served;
+            if (warp() == 0) {
+                if (blockIdx.x < count) {
+                    Offer offer = lane() < warps() ? board.offers[lane()] : Offer();
+                    offer.combine();
+                    if (lane() == 0) {
+                        offers[blockIdx.x] = offer;
+                    }
+                }
+                meet(table, met);
+                serve(count, lane() < count ? offers[lane()] : Offer());
+            }
+            advance();
         }
     }
 
-    // What a row finds, by a warp.
-    __device__ Offer look(int row) const
+    // What a row of the queue finds among some of its columns; a warp leaves it on the board.
+    __device__ void look(int number, int mine, int threads)
     {
-        Offer offer{kInfinity, kInfinity, kNone, kNone};
-        costs.template eachOfRow<kMostAhead>(row, lane(), 32, [&](int j, double cost) { offer.take(cost - dual[j], j); });
-        offer.combine();
-        if (offer.least < offer.second || offer.column == kNone) {
-            return offer;
-        }
-        unsigned free = kNowhere;
-        costs.template eachOfRow<kFewAhead>(row, lane(), 32, [&](int j, double cost) {
-            if (free == kNowhere && cost - dual[j] == offer.least && owner[j] == kNone) {
-                free = j;
+        Offer offer;
+        costs.template eachOfRow<kAhead>(queue[(front + number) % rows], mine, threads, [&](int j, double cost) {
+            const double value = cost - dual[j];
+            if (value < offer.second || (value == offer.least && value < kInfinity)) {
+                offer.take(value, rank(j));
             }
         });
-#pragma unroll
-        for (int step = 16; step > 0; step /= 2) {
-            free = min(free, __shfl_xor_sync(kWarp, free, step));
+        offer.combine();
+        if (lane() == 0) {
+            board.offers[warp()] = offer;
         }
-        if (free != kNowhere && static_cast<int>(free) != offer.column) {
-            offer.other = offer.column;
-            offer.column = static_cast<int>(free);
-        }
-        return offer;
     }
 
+    __device__ unsigned rank(int j) const { return owner[j] == kNone ? j : j | kAssigned; }
+
     // Gives columns to the first rows of the queue, in order, as far as what they found still holds; by one warp, a row for each lane.
-    __device__ void serve(int front, int queued, int count)
+    __device__ void serve(int count, const Offer& offer)
     {
         const bool mine = lane() < count;
         const int row = mine ? queue[(front + lane()) % rows] : kNone;
-        const Offer offer = mine ? board.offers[lane()] : Offer{kInfinity, kInfinity, kNone, kNone};
+        const int wanted = offer.column();
         int outbid = kNone;
         double lower = 0;
         bool pays = false;
-        if (offer.column != kNone) {
-            outbid = owner[offer.column];
-            const double now = dual[offer.column];
+        if (offer.least < kInfinity) {
+            outbid = owner[wanted];
+            const double now = dual[wanted];
             const double fall = offer.second - offer.least;
             lower = fall < kInfinity ? now - fall : now;
             pays = outbid == kNone || lower < now;
         }
-        const int given = pays ? offer.column : kNone;
+        const int given = pays ? wanted : kNone;
         bool stale = !mine;
         for (int before = 0; before < count; before++) {
             const int gone = __shfl_sync(kWarp, given, before);
-            stale |= before < lane() && gone != kNone && (gone == offer.column || gone == offer.other);
+            stale |= before < lane() && gone != kNone && (gone == wanted || gone == offer.other);
         }
         const unsigned first = __ballot_sync(kWarp, stale);
         const int served = first == 0 ? 32 : __ffs(first) - 1;
@@ -309,11 +365,13 @@ struct Solver {
         const unsigned outbids = __ballot_sync(kWarp, pays && outbid != kNone);
         if (pays) {
             if (outbid != kNone) {
-                column[outbid] = kNone;
                 queue[(front + queued + __popc(outbids & ((1u << lane()) - 1))) % rows] = outbid;
+                if (column != nullptr) {
+                    column[outbid] = kNone;
+                }
             }
-            dual[offer.column] = lower;
-            pair(row, offer.column);
+            dual[wanted] = lower;
+            pair(row, wanted);
         }
         if (lane() == 0) {
             board.served = served;
@@ -321,11 +379,22 @@ struct Solver {
         }
     }
 
+    // Everybody learns who was served.
+    __device__ void advance()
+    {
+        __syncthreads();
+        front = (front + board.served) % rows;
+        queued += board.outbid - board.served;
+        left -= board.served;
+    }
+
     __device__ void pair(int row, int to)
     {
-        column[row] = to;
         owner[to] = row;
-        paid[row] = costs.at(row, to);
+        if (column != nullptr) {
+            column[row] = to;
+            paid[row] = costs.at(row, to);
+        }
     }
 
     // A shortest path from a row to an unassigned column. False if there is none.
@@ -358,7 +427,7 @@ struct Solver {
     __device__ Nearest scan(int row, double before)
     {
         Nearest nearest{kInfinity, kNowhere};
-        costs.template eachOfRow<kFewAhead>(row, threadIdx.x, blockDim.x, [&](int j, double cost) {
+        costs.template eachOfRow<kAhead>(row, threadIdx.x, blockDim.x, [&](int j, double cost) {
             const double offered = cost - dual[j] - before;
             double known = distance[j];
             if (offered < known) {
@@ -369,7 +438,7 @@ struct Solver {
                 predecessor[j] = row;
             }
             if (known <= nearest.distance && known < kInfinity) {
-                nearest.take(known, owner[j] == kNone ? j : j | kAssigned);
+                nearest.take(known, rank(j));
             }
         });
         nearest.combine();
@@ -405,18 +474,27 @@ struct Solver {
         __syncthreads();
     }
 
-    __device__ bool run()
+    // False if a row has no path.
+    __device__ bool search()
     {
-        if (!start()) {
-            return false;
+        for (int j = threadIdx.x; j < columns; j += blockDim.x) {
+            distance[j] = kInfinity;
         }
-        bid();
         for (int i = 0; i < rows; i++) {
             if (column[i] == kNone && !assign(i)) {
                 return false;
             }
         }
         return true;
+    }
+
+    // Copies what columns have, unless it is there.
+    __device__ void leave(double* columnDual, int* columnOwner) const
+    {
+        for (int j = threadIdx.x; j < columns && dual != columnDual; j += blockDim.x) {
+            columnDual[j] = dual[j];
+            columnOwner[j] = owner[j];
+        }
     }
 };
 
@@ -430,7 +508,6 @@ __device__ inline void solve(const Job& job)
     const int columns = static_cast<int>(job.columns);
     double* const columnDual = job.columnDual + problem * columns;
     int* const owner = job.owner + problem * columns;
-    double* const rowDual = job.rowDual + problem * rows;
     Solver<T> solver{
         {static_cast<const T*>(job.costs) + problem * rows * columns, columns, job.negated != 0},
         rows, columns, job.largest, board,
@@ -443,7 +520,24 @@ __device__ inline void solve(const Job& job)
         job.paid + problem * rows,
         job.queue + problem * rows,
     };
-    const bool solved = solver.run();
+    bool wrong = false;
+    if (job.table == nullptr) {
+        for (int j = threadIdx.x; j < columns; j += blockDim.x) {
+            solver.dual[j] = solver.survey(j, wrong);
+        }
+        solver.start();
+    } else {
+        wrong = job.table->wrong != 0;
+        for (int j = threadIdx.x; j < columns && job.shares; j += blockDim.x) {
+            solver.dual[j] = columnDual[j];
+            solver.owner[j] = owner[j];
+        }
+    }
+    bool solved = __syncthreads_or(wrong) == 0;
+    if (solved && job.table == nullptr) {
+        solver.bid();
+    }
+    solved = solved && solver.search();
     if (threadIdx.x == 0) {
         job.status[problem] = solved ? 0 : 1;
         job.worst[problem] = 0;
@@ -452,13 +546,51 @@ __device__ inline void solve(const Job& job)
         return;
     }
     for (int i = threadIdx.x; i < rows; i += blockDim.x) {
-        rowDual[i] = solver.paid[i] - solver.dual[solver.column[i]];
+        job.rowDual[problem * rows + i] = solver.paid[i] - solver.dual[solver.column[i]];
     }
-    if (job.shares) {
-        for (int j = threadIdx.x; j < columns; j += blockDim.x) {
-            columnDual[j] = solver.dual[j];
-            owner[j] = solver.owner[j];
-        }
+    solver.leave(columnDual, owner);
+}
+
+template <typename T>
+__device__ inline void bid(const Job& job)
+{
+    extern __shared__ double shared[];
+    __shared__ Board board;
+    const bool first = blockIdx.x == 0;
+    const int rows = static_cast<int>(job.rows);
+    const int columns = static_cast<int>(job.columns);
+    Table& table = *job.table;
+    Solver<T> solver{
+        {static_cast<const T*>(job.costs), columns, job.negated != 0},
+        rows, columns, job.largest, board,
+        shared, nullptr, nullptr, job.owners + static_cast<long long>(blockIdx.x) * columns, nullptr,
+        first ? job.column : nullptr, first ? job.paid : nullptr,
+        job.queues + static_cast<long long>(blockIdx.x) * rows,
+    };
+    bool wrong = false;
+    for (int j = blockIdx.x * blockDim.x + threadIdx.x; j < columns; j += gridDim.x * blockDim.x) {
+        job.columnDual[j] = solver.survey(j, wrong);
+    }
+    if (wrong) {
+        atomicOr(&table.wrong, 1u);
+    }
+    unsigned met = 0;
+    __syncthreads();
+    if (threadIdx.x < 32) {
+        meet(table, met);
+    }
+    __syncthreads();
+    if (table.wrong != 0) {
+        return;
+    }
+    for (int j = threadIdx.x; j < columns; j += blockDim.x) {
+        shared[j] = job.columnDual[j];
+    }
+    solver.start();
+    __syncthreads();
+    solver.bid(table, met);
+    if (first) {
+        solver.leave(job.columnDual, job.owner);
     }
 }
 
@@ -479,7 +611,7 @@ __device__ inline void certify(const Job& job)
         const double* const dual = job.givenColumnDual + problem * job.givenColumns;
         const Costs<T> costs{given, static_cast<int>(job.givenColumns), job.negated != 0};
         double least = kInfinity;
-        costs.template eachOfRow<32 / sizeof(T)>(row, lane, 32, [&](int j, double cost) {
+        costs.template eachOfRow<kBytesAhead / sizeof(T)>(row, lane, 32, [&](int j, double cost) {
             const double reduced = cost - dual[j];
             least = reduced < least ? reduced : least;
         });
@@ -531,6 +663,10 @@ __device__ inline void transpose(const T* __restrict__ from, T* __restrict__ to,
     extern "C" __global__ void __launch_bounds__(assignment::kMostThreads) solve(const assignment::Job* __restrict__ job)                   \
     {                                                                                                                                     \
         assignment::solve<T>(*job);                                                                                                       \
+    }                                                                                                                                     \
+    extern "C" __global__ void __launch_bounds__(assignment::kBidThreads, 1) bid(const assignment::Job* __restrict__ job)                 \
+    {                                                                                                                                     \
+        assignment::bid<T>(*job);                                                                                                         \
     }                                                                                                                                     \
     extern "C" __global__ void __launch_bounds__(256)                                                                                     \
         certify(const assignment::Job* __restrict__ job)                                                                                  \

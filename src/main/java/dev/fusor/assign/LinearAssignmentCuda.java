@@ -19,8 +19,8 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 /**
- * Linear assignments of costs in device memory, a block for each problem. Pairs, duals and certificates are those that
- * {@link LinearAssignment} defines, bit for bit.
+ * Linear assignments of costs in device memory, a block for each problem. Several blocks bid together for a problem that is alone and
+ * has {@value #FEWEST_TOGETHER} columns or more. Pairs, duals and certificates are those that {@link LinearAssignment} defines, bit for bit.
  *
  * <p>What is prepared once is run as often as wanted, on the costs that are there by then; a run allocates nothing, copies nothing
  * and waits for nothing. {@link #columns} and {@link #rows} are for what is enqueued after it, {@link #fetch} is for the host.
@@ -30,6 +30,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  */
 public final class LinearAssignmentCuda implements AutoCloseable {
     private static final int MOST_THREADS = 1024;
+    private static final int MOST_THREADS_TO_BID = 512;
     private static final int WARP = 32;
     private static final int CERTIFY_THREADS = 256;
     private static final int TRANSPOSE_THREADS = 256;
@@ -41,17 +42,30 @@ public final class LinearAssignmentCuda implements AutoCloseable {
     /** What a block has in shared memory beside that, at most. */
     private static final int SHARED_BYTES_OF_BLOCK = 4096;
 
-    private static final int JOB_BYTES = 25 * Long.BYTES;
+    /** What it takes for each column while blocks bid together: a dual. */
+    private static final int SHARED_BYTES_TO_BID = Double.BYTES;
+
+    /** Blocks that bid together at most, a row each: what a warp serves at a time. */
+    private static final int MOST_TOGETHER = 32;
+
+    /** Below this many columns a block is as fast alone (docs/adr/029). */
+    private static final int FEWEST_TOGETHER = 2048;
+
+    private static final int OFFER_BYTES = 24;
+    private static final int TABLE_BYTES = 8 + 2 * MOST_TOGETHER * OFFER_BYTES;
+    private static final int JOB_BYTES = 28 * Long.BYTES;
     private static final byte NONE = -1;
 
     private final CudaStream stream;
     private final Tensor costs;
-    private final Goal goal;
     private final CostMatrix given;
     private final long problems;
     private final boolean tall;
     private final List<CudaMemory> memories = new ArrayList<>();
     private final List<CudaLaunch> launches = new ArrayList<>();
+
+    /** What blocks that bid together tell each other; null where one bids alone. */
+    private MemorySegment table;
 
     // Of each problem one after the other; rows and columns are those of the costs as they were given.
     private final MemorySegment columns;
@@ -72,16 +86,19 @@ public final class LinearAssignmentCuda implements AutoCloseable {
      * @throws IllegalArgumentException if shape or type are others, or memory is not the device's
      */
     public static LinearAssignmentCuda prepare(CudaStream stream, Tensor costs, Goal goal) {
+        return prepare(stream, costs, goal, FEWEST_TOGETHER);
+    }
+
+    static LinearAssignmentCuda prepare(CudaStream stream, Tensor costs, Goal goal, int fewestTogether) {
         int rank = costs.shape().rank();
         CostMatrix.check(costs, "[rows, columns] or [problems, rows, columns]", rank == 2 || rank == 3);
         CudaFormats.requirePlaced(costs);
-        return new LinearAssignmentCuda(stream, costs, goal);
+        return new LinearAssignmentCuda(stream, costs, goal, fewestTogether);
     }
 
-    private LinearAssignmentCuda(CudaStream stream, Tensor costs, Goal goal) {
+    private LinearAssignmentCuda(CudaStream stream, Tensor costs, Goal goal, int fewestTogether) {
         this.stream = stream;
         this.costs = costs;
-        this.goal = goal;
         this.given = CostMatrix.of(costs, goal);
         this.problems = costs.shape().rank() == 2 ? 1 : costs.shape().extent(0);
         this.tall = given.rows() > given.columns();
@@ -100,7 +117,7 @@ public final class LinearAssignmentCuda implements AutoCloseable {
                 stream.fill(zeros, (byte) 0);
             }
             if (costs.elements() > 0) {
-                prepare();
+                prepare(fewestTogether);
             }
         } catch (RuntimeException e) {
             close();
@@ -119,7 +136,7 @@ public final class LinearAssignmentCuda implements AutoCloseable {
         return memory.segment();
     }
 
-    private void prepare() {
+    private void prepare(int fewestTogether) {
         int fewer = Math.min(given.rows(), given.columns());
         int more = Math.max(given.rows(), given.columns());
         MemorySegment wide = costs.data();
@@ -131,10 +148,21 @@ public final class LinearAssignmentCuda implements AutoCloseable {
         }
         int most = stream.device().sharedMemoryOfBlock() - SHARED_BYTES_OF_BLOCK;
         boolean shares = more <= most / SHARED_BYTES_OF_COLUMN;
-        MemorySegment job = job(wide, fewer, more, shares);
+        int threads = Math.min(MOST_THREADS, (more + WARP - 1) / WARP * WARP);
         kernel("solve").allowSharedMemory(most);
-        launch("solve", problems, Math.min(MOST_THREADS, (more + WARP - 1) / WARP * WARP),
-                shares ? more * SHARED_BYTES_OF_COLUMN : 0, 8).set(0, job);
+        int together = 0;
+        if (problems == 1 && more >= fewestTogether && more <= most / SHARED_BYTES_TO_BID) {
+            kernel("bid").allowSharedMemory(most);
+            together = Math.min(MOST_TOGETHER, kernel("bid").residentBlocks(Math.min(threads, MOST_THREADS_TO_BID),
+                    (long) more * SHARED_BYTES_TO_BID));
+            table = allocate(TABLE_BYTES);
+        }
+        MemorySegment job = job(wide, fewer, more, shares, together);
+        if (together > 0) {
+            launch("bid", together, Math.min(threads, MOST_THREADS_TO_BID), more * SHARED_BYTES_TO_BID, 8).cooperative()
+                    .set(0, job);
+        }
+        launch("solve", problems, threads, shares ? more * SHARED_BYTES_OF_COLUMN : 0, 8).set(0, job);
         launch("certify", problems * given.rows() / (CERTIFY_THREADS / WARP) + 1, CERTIFY_THREADS, 0, 8).set(0, job);
     }
 
@@ -154,7 +182,7 @@ public final class LinearAssignmentCuda implements AutoCloseable {
     }
 
     /** Writes what linear_assignment.cuh reads. */
-    private MemorySegment job(MemorySegment wide, int fewer, int more, boolean shares) {
+    private MemorySegment job(MemorySegment wide, int fewer, int more, boolean shares, int together) {
         MemorySegment there = allocate(JOB_BYTES);
         try (Arena arena = Arena.ofConfined()) {
             stream.upload(arena.allocateFrom(JAVA_LONG,
@@ -177,7 +205,10 @@ public final class LinearAssignmentCuda implements AutoCloseable {
                     worst.address(),
                     problems,
                     Double.doubleToRawLongBits(given.mostMagnitude()),
-                    fewer, more, given.rows(), given.columns(), given.negated() ? 1 : 0, shares ? 1 : 0), there);
+                    fewer, more, given.rows(), given.columns(), given.negated() ? 1 : 0, shares ? 1 : 0,
+                    together == 0 ? 0 : table.address(),
+                    allocate((long) together * more * Integer.BYTES).address(),
+                    allocate((long) together * fewer * Integer.BYTES).address()), there);
         }
         return there;
     }
@@ -188,6 +219,9 @@ public final class LinearAssignmentCuda implements AutoCloseable {
      * @throws dev.fusor.device.cuda.CudaException if the driver refuses one
      */
     public void run() {
+        if (table != null) {
+            stream.fill(table, (byte) 0);
+        }
         launches.forEach(launch -> launch.on(stream));
     }
 

@@ -64,13 +64,51 @@ class LinearAssignmentCudaTest extends CudaTensors {
         }
     }
 
-    /** More columns than any block has shared memory for. */
+    /** As large problems are solved, by up to 32 blocks; the other families take longer here and nothing else. */
+    @ParameterizedTest
+    @EnumSource(names = {"UNIFORM", "GAUSSIAN_DOT", "TIES", "CONSTANT"})
+    void blocksThatBidTogetherFollowTheDefinition(Costs family) {
+        for (int[] shape : new int[][]{{1, 1}, {2, 3}, {31, 31}, {33, 33}, {34, 70}, {70, 34}}) {
+            DType type = TYPES[random.nextInt(4)];
+            Goal goal = random.nextBoolean() ? Goal.MINIMISE : Goal.MAXIMISE;
+            double[][] costs = family.make(shape[0], shape[1], random);
+            try (LinearAssignmentCuda assignment = LinearAssignmentCuda.prepare(stream,
+                    there(Costs.tensor(type, costs, shape[1])), goal, 1)) {
+                assignment.run();
+                LinearAssignmentTest.follows(assignment.fetch().getFirst(), type, costs, shape[1], goal);
+            }
+        }
+    }
+
+    @Test
+    void blocksThatBidTogetherRefuseAsOne() {
+        Tensor host = Costs.tensor(DType.F32, Costs.UNIFORM.make(40, 40, random), 40);
+        Tensor there = there(host);
+        try (LinearAssignmentCuda assignment = LinearAssignmentCuda.prepare(stream, there, Goal.MINIMISE, 1)) {
+            for (double wrong : new double[]{Double.NaN, 7}) {
+                Elements.set(host, 39 * 40 + 3, wrong);
+                stream.upload(host.data(), there.data());
+                assignment.run();
+                if (Double.isNaN(wrong)) {
+                    assertThatIllegalArgumentException().isThrownBy(assignment::fetch)
+                            .withMessage("the cost at [39, 3] is NaN: wanted numbers");
+                } else {
+                    same(assignment.fetch().getFirst(), LinearAssignment.on(CPU).solve(host, Goal.MINIMISE));
+                }
+            }
+        }
+    }
+
+    /** More columns than any block has shared memory for, and one block alone. */
     @Test
     void followsItsDefinitionWhereColumnsAreTooManyForSharedMemory() {
         for (Costs family : new Costs[]{Costs.GEOMETRIC, Costs.RANK_ONE}) {
             double[][] costs = family.make(4, 12_000, random);
-            Assignment found = solve(DType.F32, new double[][][]{costs}, 12_000, Goal.MINIMISE).getFirst();
-            LinearAssignmentTest.follows(found, DType.F32, costs, 12_000, Goal.MINIMISE);
+            try (LinearAssignmentCuda assignment = LinearAssignmentCuda.prepare(stream,
+                    there(Costs.tensor(DType.F32, costs, 12_000)), Goal.MINIMISE, Integer.MAX_VALUE)) {
+                assignment.run();
+                LinearAssignmentTest.follows(assignment.fetch().getFirst(), DType.F32, costs, 12_000, Goal.MINIMISE);
+            }
         }
     }
 
@@ -94,12 +132,12 @@ class LinearAssignmentCudaTest extends CudaTensors {
     @Test
     void withForbiddenPairsItIsTheAssignmentOfTheCpuOrItsRefusal() {
         int refused = 0;
-        for (int round = 0; round < 60; round++) {
+        for (int round = 0; round < 40; round++) {
             int n = random.nextInt(1, 40);
             int m = random.nextInt(1, 40);
             Goal goal = random.nextBoolean() ? Goal.MINIMISE : Goal.MAXIMISE;
             double forbidden = goal == Goal.MINIMISE ? Double.POSITIVE_INFINITY : Double.NEGATIVE_INFINITY;
-            double density = random.nextDouble();
+            double density = round % 2 == 0 ? random.nextDouble(0.3) : random.nextDouble(0.9, 1);
             double[][][] problems = new double[3][][];
             for (int k = 0; k < problems.length; k++) {
                 problems[k] = Costs.values()[random.nextInt(7)].make(n, m, random);
@@ -111,7 +149,7 @@ class LinearAssignmentCudaTest extends CudaTensors {
             }
             refused += same(random.nextBoolean() ? DType.F32 : DType.F64, problems, m, goal) ? 0 : 1;
         }
-        assertThat(refused).as("seed %d", SEED).isBetween(5, 55);
+        assertThat(refused).as("seed %d", SEED).isBetween(5, 35);
     }
 
     @Test

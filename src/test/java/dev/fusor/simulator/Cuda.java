@@ -172,9 +172,10 @@ final class Cuda implements AutoCloseable {
     }
 
     /** Launches with all blocks resident, and waits. */
-    void runCooperative(MemorySegment function, int blocks, int threads, Object... values) {
-        check("cuLaunchCooperativeKernel", LibCuda.cuLaunchCooperativeKernel(function, blocks, 1, 1, threads, 1, 1, 0,
-                MemorySegment.NULL, parameters(values)));
+    void runCooperative(MemorySegment function, int blocks, int threads, int shared, Object... values) {
+        check("cuLaunchCooperativeKernel",
+                LibCuda.cuLaunchCooperativeKernel(function, blocks, 1, 1, threads, 1, 1, shared,
+                        MemorySegment.NULL, parameters(values)));
         synchronize();
     }
 

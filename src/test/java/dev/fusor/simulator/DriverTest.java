@@ -295,8 +295,8 @@ class DriverTest {
             assertThat(LibCuda.cuFuncSetAttribute(writer, LibCuda.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES(),
                     228 << 10)).isEqualTo(LibCuda.CUDA_ERROR_INVALID_VALUE());
             // 32 blocks of 64 threads on each of 132 multiprocessors are resident at once, and no more.
-            cuda.runCooperative(writer, 32 * 132 / 64, 64, out);
-            assertThatThrownBy(() -> cuda.runCooperative(writer, 32 * 132 + 1, 64, out))
+            cuda.runCooperative(writer, 32 * 132 / 64, 64, 0, out);
+            assertThatThrownBy(() -> cuda.runCooperative(writer, 32 * 132 + 1, 64, 0, out))
                     .hasMessageContaining("CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE");
         }
     }

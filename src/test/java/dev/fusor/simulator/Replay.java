@@ -59,7 +59,7 @@ final class Replay {
             case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation", kernel);
             case "select_rows" -> Cuda.shipped("trim/row_selection_bf16", kernel);
             case "pack_units", "multiply_units" -> Cuda.shipped("linalg/unit_similarity", kernel);
-            case "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
+            case "bid", "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
             case "measure" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
             case "combine", "rank" -> Cuda.shipped("ensemble/logit_ensemble_f32", "combine");
             case "combine_few" -> Cuda.shipped("ensemble/few_classes_f32", kernel);
@@ -76,7 +76,7 @@ final class Replay {
             case "interpolate_bf16" -> "cuda-kernels/linalg/permuted_interpolation.cu:";
             case "select_rows" -> "cuda-kernels/trim/row_selection_bf16.cu:";
             case "pack_units", "multiply_units" -> "cuda-kernels/linalg/unit_similarity.cu:";
-            case "solve", "transpose" -> "cuda-kernels/assign/linear_assignment_f64.cu:";
+            case "bid", "solve", "transpose" -> "linear_assignment";
             case "measure", "combine", "rank" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
             case "combine_few" -> "cuda-kernels/ensemble/few_classes_f32.cu:";
             default -> "native/simulator/kernels/" + kernel + ".cu:";
@@ -223,18 +223,28 @@ final class Replay {
                             0L, 3L, ranks ? 2 : 0);
                 }
             }
-            case "solve" -> {
-                // Two problems of two warps each, with so many ties that rows are left for paths.
-                int problems = 2;
+            case "bid", "solve" -> {
+                // Two problems of two warps each, with so many ties that rows are left for paths; or one that three blocks bid for.
+                boolean together = kernel.equals("bid");
+                int problems = together ? 1 : 2;
                 int n = 40;
                 long costs = cuda.copyOf(cuda.arena().allocateFrom(JAVA_DOUBLE,
                         random.doubles(problems * n * n, 0, 10).map(Math::floor).toArray()));
                 long[] doubles = LongStream.generate(() -> cuda.allocate(8L * problems * n)).limit(5).toArray();
                 long[] ints = LongStream.generate(() -> cuda.allocate(4L * problems * n)).limit(5).toArray();
+                long table = together ? cuda.allocate(STATE_BYTES) : 0;
+                if (together) {
+                    cuda.zero(table, STATE_BYTES);
+                }
                 long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, costs, doubles[0], doubles[1], ints[0],
                         ints[1], ints[2], doubles[2], 0, doubles[3], ints[3], ints[4], 0, 0, 0, 0, 0, doubles[4],
-                        problems, Double.doubleToRawLongBits(10), n, n, n, n, 0, 1));
-                cuda.run(cuda.function(module, kernel), problems, 64, 20 * n, job);
+                        problems, Double.doubleToRawLongBits(10), n, n, n, n, 0, 1, table, cuda.allocate(4 * 3 * n),
+                        cuda.allocate(4 * 3 * n)));
+                if (together) {
+                    cuda.runCooperative(cuda.function(module, kernel), 3, 64, 8 * n, job);
+                } else {
+                    cuda.run(cuda.function(module, kernel), problems, 64, 20 * n, job);
+                }
             }
             case "transpose" -> cuda.run(cuda.function(module, kernel), 1, 256, 0, in, cuda.allocate(8 * 40 * 50), 40,
                     50, 1L);

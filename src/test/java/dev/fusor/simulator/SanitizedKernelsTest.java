@@ -23,7 +23,7 @@ class SanitizedKernelsTest {
         "count_keys, shipped", "select_rows, shipped", "measure, shipped", "combine, shipped", "rank, shipped",
         "combine_few, shipped",
         "pack_units, shipped",
-        "multiply_units, shipped", "solve, shipped", "interpolate_bf16, shipped"})
+        "multiply_units, shipped", "bid, shipped", "solve, shipped", "interpolate_bf16, shipped"})
     void noSanitizerFindsAnything(String kernel, String architecture) throws Exception {
         byte[] ptx = Replay.ptx(kernel, architecture);
         NativeBuild.module(ptx, kernel, Variant.PLAIN);

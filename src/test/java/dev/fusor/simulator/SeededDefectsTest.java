@@ -48,7 +48,7 @@ class SeededDefectsTest {
             case "past_dynamic_memory" -> cuda.run(function, 1, THREADS, 4 * THREADS, out, 1);
             case "relaxed_where_release_is_needed", "release_and_acquire" -> {
                 cuda.zero(in, 8);
-                cuda.runCooperative(function, 2, 32, in, in + 4, out);
+                cuda.runCooperative(function, 2, 32, 0, in, in + 4, out);
             }
             default -> cuda.run(function, 1, THREADS, 0, in, out);
         }

@@ -60,7 +60,7 @@ class SynchronisationMutationTest {
         "products, shipped", "fold_f64, shipped", "scan_keys, shipped",
         "count_keys, shipped", "select_rows, shipped", "measure, shipped", "combine_few, shipped",
         "pack_units, shipped",
-        "multiply_units, shipped", "solve, shipped",
+        "multiply_units, shipped", "bid, shipped", "solve, shipped",
         "transpose, shipped", "interpolate_bf16, shipped"})
     void noBarrierOfAKernelCanGoUnnoticed(String kernel, String architecture) throws Exception {
         byte[] whole = Replay.ptx(kernel, architecture);
