@@ -25,8 +25,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  * <p>What is prepared once is run as often as wanted, on the costs that are there by then; a run allocates nothing, copies nothing
  * and waits for nothing. {@link #columns} and {@link #rows} are for what is enqueued after it, {@link #fetch} is for the host.
  *
- * <p>It takes 20 to 40 bytes of device memory for each row and column, and room for a copy of the costs where there are more rows
- * than columns. It belongs to the thread that prepared it.
+ * <p>It takes 24 to 32 bytes of device memory for each row and column, 128 more where blocks bid together, and room for a copy of
+ * the costs where there are more rows than columns. It belongs to the thread that prepared it.
  */
 public final class LinearAssignmentCuda implements AutoCloseable {
     private static final int MOST_THREADS = 1024;
