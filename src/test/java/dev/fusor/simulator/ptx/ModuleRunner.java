@@ -14,6 +14,7 @@ import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -83,7 +84,7 @@ final class ModuleRunner {
             command.addAll(more);
             command.addAll(List.of("-o", draft.toString()));
             execute(command, code, name);
-            return Files.move(draft, target);
+            return Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE); // another process may have built it too
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
