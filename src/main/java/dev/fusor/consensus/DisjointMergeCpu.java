@@ -4,6 +4,7 @@ import dev.fusor.device.CpuDevice;
 import dev.fusor.simd.Lanes;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
 import dev.fusor.trim.MagnitudeSelection.Part;
@@ -29,9 +30,7 @@ final class DisjointMergeCpu implements DisjointMerge {
     @Override
     public void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out) {
         check(base, voters, out);
-        Step merge = merge(base, voters, first, rule, out, null, null);
-        device.run((out.elements() + TILE - 1) / TILE,
-                tile -> eachRange(voters, first, tile * TILE, Math.min((tile + 1) * TILE, out.elements()), merge));
+        eachRange(voters, first, out.elements(), merge(base, voters, first, rule, out, null, null));
     }
 
     @Override
@@ -44,7 +43,7 @@ final class DisjointMergeCpu implements DisjointMerge {
                                 .formatted(input, out));
             }
         });
-        Part whole = new Part(base, List.copyOf(models.stream().map(Trimmed::x).toList()));
+        Part whole = new Part(base, models.stream().<TensorSource>map(Trimmed::x).toList());
         List<Wanted> wanted = IntStream.range(0, models.size()).mapToObj(m -> new Wanted(m, models.get(m).kept()))
                 .toList();
         return MagnitudeSelection.on(device).select(List.of(whole), wanted, ties,
@@ -89,9 +88,7 @@ final class DisjointMergeCpu implements DisjointMerge {
         check(base, voters, base);
         DisjointMergePlain plainly = new DisjointMergePlain(base, voters, first, new Rule(election, 1, false), base);
         LongAdder majority = new LongAdder();
-        device.run((base.elements() + TILE - 1) / TILE,
-                tile -> eachRange(voters, first, tile * TILE, Math.min((tile + 1) * TILE, base.elements()),
-                        (from, count) -> majority.add(plainly.majority(from, count))));
+        eachRange(voters, first, base.elements(), (from, count) -> majority.add(plainly.majority(from, count)));
         return majority.sum();
     }
 
@@ -113,6 +110,13 @@ final class DisjointMergeCpu implements DisjointMerge {
         void run(long from, int count);
     }
 
+    /** On all threads. */
+    private void eachRange(List<Voter> voters, long first, long length, Step step) {
+        device.run((length + TILE - 1) / TILE,
+                tile -> eachRange(voters, first, tile * TILE, Math.min((tile + 1) * TILE, length), step));
+    }
+
+    /** On the calling thread. */
     private static void eachRange(List<Voter> voters, long first, long begin, long end, Step step) {
         for (long from = begin; from < end;) {
             long next = Math.min(end, nextChange(voters, first + from) - first);
