@@ -13,6 +13,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.IntStream;
 
 /** Makes the passes that searches for keys plan, all searches in the same passes, and then finds the last ties. */
 final class MagnitudeSelectionCpu implements MagnitudeSelection {
@@ -112,6 +113,12 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
         return found.sum();
     }
 
+    /** The cuts of all parts at a key whose last tie that is kept is an element of one of them. */
+    static List<MagnitudeCut> cutsUpTo(int key, int lastPart, long lastTie, int parts) {
+        return IntStream.range(0, parts).mapToObj(part -> new MagnitudeCut(key,
+                part < lastPart ? Long.MAX_VALUE : part == lastPart ? lastTie : -1)).toList();
+    }
+
     /** The index of the so-manyth element of a key, which has to be there. */
     static int placeOfTie(Tensor base, Tensor x, int key, long number) {
         long wanted = number;
@@ -209,12 +216,7 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
                 return Collections.nCopies(parts, new MagnitudeCut(found.key(), Long.MAX_VALUE));
             }
             Range last = lastTie(search.model(), found);
-            List<MagnitudeCut> cuts = new ArrayList<>();
-            for (int part = 0; part < parts; part++) {
-                cuts.add(new MagnitudeCut(found.key(),
-                        part < last.part() ? Long.MAX_VALUE : part == last.part() ? last.from() : -1));
-            }
-            return cuts;
+            return cutsUpTo(found.key(), last.part(), last.from(), parts);
         }
 
         private Range lastTie(int model, Found found) {

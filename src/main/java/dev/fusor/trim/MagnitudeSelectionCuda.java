@@ -421,9 +421,7 @@ public final class MagnitudeSelectionCuda {
                 Tensor x = here(all.model(range, search.model()), arena);
                 stream.synchronize();
                 long last = from + MagnitudeSelectionCpu.placeOfTie(base, x, search.key(), wanted);
-                int ofPart = part;
-                return IntStream.range(0, parts.size()).mapToObj(p -> new MagnitudeCut(search.key(),
-                        p < ofPart ? Long.MAX_VALUE : p == ofPart ? last : -1)).toList();
+                return MagnitudeSelectionCpu.cutsUpTo(search.key(), part, last, parts.size());
             }
         }
 
