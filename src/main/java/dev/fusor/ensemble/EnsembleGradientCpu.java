@@ -25,13 +25,16 @@ final class EnsembleGradientCpu implements EnsembleGradient {
     @Override
     public void differentiate(Mode mode, Objective objective, Batch batch, Map<Output, Tensor> outputs) {
         check(mode, objective, batch, outputs);
+        if (objective == Objective.CROSS_ENTROPY) {
+            BatchCheck.checkLabels(batch);
+        }
         Map<Output, Tensor> wanted = new EnumMap<>(Output.class);
         wanted.putAll(outputs);
         LogitEnsembleCpu.eachRow(device, batch,
                 forms -> new GradientRow(mode, objective, batch, wanted, forms)::differentiate);
     }
 
-    private static void check(Mode mode, Objective objective, Batch batch, Map<Output, Tensor> outputs) {
+    static void check(Mode mode, Objective objective, Batch batch, Map<Output, Tensor> outputs) {
         BatchCheck.check(mode, batch, Map.of());
         require(MODES.contains(mode), "gradients are of LOGITS, LOG_PROBABILITIES and PROBABILITIES, got the mode %s",
                 mode);

@@ -212,6 +212,8 @@ class EnsembleGradientTest {
                 "gradients are of LOGITS, LOG_PROBABILITIES and PROBABILITIES, got the mode VOTE");
         refuse(Mode.LOGITS, Objective.CROSS_ENTROPY, new Batch(List.of(model), 1, 3, null, null), Map.of(),
                 "CROSS_ENTROPY takes labels, got none");
+        refuse(Mode.LOGITS, Objective.CROSS_ENTROPY, new Batch(List.of(model), 1, 3, null, label(3)), Map.of(),
+                "labels are classes, 0 to 2, got 3 in row 0");
         refuse(Mode.LOGITS, Objective.ENTROPY,
                 new Batch(List.of(model.limited(Tensors.zeros(DType.U8, 3))), 1, 3, null, null), Map.of(),
                 "gradients of the mode LOGITS take models that have all classes, model 0 lacks some");
