@@ -12,7 +12,7 @@
 #pragma once
 #include "keys.cuh"
 #include "philox.cuh"
-#include "tiles.cuh"
+#include "task_vectors.cuh"
 
 namespace disjoint_merge {
 
@@ -47,23 +47,18 @@ struct Divisor {
 };
 
 // What is the same for all elements of a tile.
-struct Operands {
-    const uint64_t* models;
+struct Operands : task_vectors::Operands {
     const Voter* voters;
     const Divisor* divisors;
-    uint64_t base;
-    uint64_t output;
     long long first;
     float lambda;
-    int modelCount;
     Election election;
     bool takesLargest;  // of the votes that agree; else they are added up
     bool zeroElectsPlus;
     bool normalize;
-    Format outFormat;
 };
 
-constexpr int kGroup = 4;  // neighbours whose votes are in registers at a time, and whose random words come together
+constexpr int kGroup = task_vectors::kGroup;  // random words come together, too
 
 // The part of a vote that does not depend on the model's place: +0 for what is not kept. Ties count as one key more.
 __device__ inline float voteOf(const Voter& voter, Election election, float delta, bool tie, bool limitTie, bool drawn)
@@ -96,13 +91,7 @@ __device__ inline float merged(float sum, float mass, float lambda, float base)
 template <Format FORMAT>
 __device__ inline bool aligned(const Operands& on, long long from)
 {
-    uint64_t inputs = on.base + from * bytesOf(FORMAT);
-#pragma unroll 1
-    for (int m = 0; m < on.modelCount; m++) {
-        inputs |= on.models[m] + from * bytesOf(FORMAT);
-    }
-    const int stored = kElements<FORMAT> * bytesOf(on.outFormat);
-    return inputs % 16 == 0 && (on.output + from * bytesOf(on.outFormat)) % (stored < 16 ? stored : 16) == 0 && (on.first + from) % 4 == 0;
+    return task_vectors::aligned<FORMAT>(on, from) && (on.first + from) % 4 == 0;
 }
 
 template <Format FORMAT>
@@ -110,7 +99,7 @@ __device__ inline float voteAt(const Operands& on, int model, long long i, float
 {
     const Voter& voter = on.voters[model];
     const long long number = on.first + i;
-    const float delta = __fsub_rn(widen<FORMAT>(codeAt<FORMAT>(on.models[model], i)), base);
+    const float delta = task_vectors::deltaAt<FORMAT>(on, model, i, base);
     bool drawn = true;
     if (voter.random != 0) {
         const PhiloxBlock block = philox(voter.key0, voter.key1, voter.stream, number / 4);
@@ -154,11 +143,9 @@ __device__ inline void mergeElement(const Operands& on, long long i)
     storeOne(on.output, i, merged(sum, mass, on.lambda, base), on.outFormat);
 }
 
-// The votes of one model for neighbours, the first elements of x, and their part in the masses.
-template <Format FORMAT>
+// The votes of one model for neighbours, and their part in the masses.
 __device__ inline void vote(
-    const Voter& voter, Election election, long long number, const uint4& x, const float (&base)[kGroup], float (&votes)[kGroup],
-    float (&masses)[kGroup])
+    const Voter& voter, Election election, long long number, const float (&deltas)[kGroup], float (&votes)[kGroup], float (&masses)[kGroup])
 {
     // Of these elements, counted from the first, the last that ties may keep.
     const int lastTie = static_cast<int>(min(max(voter.lastTie - number, -1ll), static_cast<long long>(kGroup)));
@@ -173,8 +160,7 @@ __device__ inline void vote(
     }
 #pragma unroll
     for (int i = 0; i < kGroup; i++) {
-        const float delta = __fsub_rn(widen<FORMAT>(codeOf<FORMAT>(x, i)), base[i]);
-        votes[i] = voteOf(voter, election, delta, i <= lastTie, i <= lastLimitTie, drawn[i]);
+        votes[i] = voteOf(voter, election, deltas[i], i <= lastTie, i <= lastLimitTie, drawn[i]);
         masses[i] = __fadd_rn(masses[i], massOf(election, votes[i]));
     }
 }
@@ -211,97 +197,6 @@ __device__ inline void elect(
     }
 }
 
-// The elements after a group become the first ones.
-template <Format FORMAT>
-__device__ inline void passGroup(uint4& x)
-{
-    constexpr int kWords = kGroup * bytesOf(FORMAT) / 4;
-    x = kWords == 1 ? make_uint4(x.y, x.z, x.w, 0) : kWords == 2 ? make_uint4(x.z, x.w, 0, 0) : x;
-}
-
-// Where a model is; of one that there is not, where the last one is. Volatile, so that it is not kept in registers: it would be too many.
-__device__ inline uint64_t addressOf(const Operands& on, int model)
-{
-    uint64_t address;
-    asm volatile("ld.global.u64 %0, [%1];" : "=l"(address) : "l"(on.models + min(model, on.modelCount - 1)));
-    return address;
-}
-
-// SLOTS models stay in registers, and so many vectors of each that a thread has 8 loads on the way.
-template <Format FORMAT, int SLOTS>
-__device__ inline void mergeVectors(const Operands& on, long long from, int vectors)
-{
-    constexpr int kUnroll = 8 / SLOTS;
-    constexpr int kCount = kElements<FORMAT>;
-    constexpr bool kStoresGroups = kCount == 16 && SLOTS == 8;  // one by one: registers do not hold all results
-    const int threads = blockDim.x;
-    const uint64_t base = on.base + from * bytesOf(FORMAT);
-    const uint64_t output = on.output + from * bytesOf(on.outFormat);
-#pragma unroll 1
-    for (int first = threadIdx.x; first < vectors; first += threads * kUnroll) {
-        uint4 x[kUnroll][SLOTS];
-        uint4 b[kUnroll];
-#pragma unroll
-        for (int u = 0; u < kUnroll; u++) {
-            // Beyond the end the last one is read again, and not stored.
-            const int vector = min(first + u * threads, vectors - 1);
-            b[u] = loadIf(true, base, vector);
-#pragma unroll
-            for (int m = 0; m < SLOTS; m++) {
-                x[u][m] = loadIf(m < on.modelCount, addressOf(on, m) + from * bytesOf(FORMAT), vector);
-            }
-        }
-        // Rolled up: what a vector takes is much code. The next one moves to where the first one was, and so do the groups of F8.
-#pragma unroll 1
-        for (int u = 0; u < kUnroll; u++) {
-            const int vector = first + u * threads;
-            float results[kCount];
-#pragma unroll(bytesOf(FORMAT) == 1 ? 1 : 4)
-            for (int e = 0; e < kCount; e += kGroup) {
-                float bases[kGroup];
-                float votes[SLOTS][kGroup];
-                float masses[kGroup] = {};
-                float group[kGroup];
-#pragma unroll
-                for (int i = 0; i < kGroup; i++) {
-                    bases[i] = widen<FORMAT>(codeOf<FORMAT>(b[0], i));
-                }
-                const long long number = on.first + from + static_cast<long long>(vector) * kCount + e;
-#pragma unroll
-                for (int m = 0; m < SLOTS; m++) {
-                    if (m < on.modelCount) {
-                        vote<FORMAT>(on.voters[m], on.election, number, x[0][m], bases, votes[m], masses);
-                        passGroup<FORMAT>(x[0][m]);
-                    }
-                }
-                passGroup<FORMAT>(b[0]);
-                elect(on, votes, masses, bases, group);
-                if constexpr (kStoresGroups) {
-                    if (vector < vectors) {
-                        store(output, static_cast<long long>(vector) * kCount + e, group, on.outFormat);
-                    }
-                } else {
-#pragma unroll
-                    for (int i = 0; i < kCount; i++) {
-                        results[i] = i + kGroup < kCount ? results[(i + kGroup) % kCount] : group[i % kGroup];
-                    }
-                }
-            }
-            if (!kStoresGroups && vector < vectors) {
-                store(output, static_cast<long long>(vector) * kCount, results, on.outFormat);
-            }
-#pragma unroll
-            for (int v = 1; v < kUnroll; v++) {
-                b[v - 1] = b[v];
-#pragma unroll
-                for (int m = 0; m < SLOTS; m++) {
-                    x[v - 1][m] = x[v][m];
-                }
-            }
-        }
-    }
-}
-
 template <Format FORMAT, int SLOTS>
 __device__ inline void run(
     const Tile* __restrict__ tiles,
@@ -322,26 +217,31 @@ __device__ inline void run(
         const Tile tile = tiles[t];
         const long long item = tile.item;
         const uint64_t* const at = addresses + item * (modelCount + 2);
-        const Operands on = {at,
+        const Operands on = {{at, at[modelCount], at[modelCount + 1], modelCount, static_cast<Format>(outFormat)},
                              voters + item * modelCount,
                              divisors + item * divisorCount,
-                             at[modelCount],
-                             at[modelCount + 1],
                              items[item].first,
                              items[item].lambda,
-                             modelCount,
                              static_cast<Election>(election),
                              takesLargest != 0,
                              zeroElectsPlus != 0,
-                             normalize != 0,
-                             static_cast<Format>(outFormat)};
+                             normalize != 0};
         const int vectors = modelCount <= SLOTS && aligned<FORMAT>(on, tile.from) ? tile.count / kElements<FORMAT> : 0;
         // What is left over comes first: afterwards it would keep registers that vectors want.
 #pragma unroll 1
         for (int i = vectors * kElements<FORMAT> + threadIdx.x; i < tile.count; i += blockDim.x) {
             mergeElement<FORMAT>(on, tile.from + i);
         }
-        mergeVectors<FORMAT, SLOTS>(on, tile.from, vectors);
+        task_vectors::mergeVectors<FORMAT, SLOTS>(
+            on, tile.from, vectors,
+            [&](long long i, const float (&bases)[kGroup], float (&results)[kGroup], auto&& eachDelta) {
+                float votes[SLOTS][kGroup];
+                float masses[kGroup] = {};
+                eachDelta([&](int m, const float (&deltas)[kGroup]) {
+                    vote(on.voters[m], on.election, on.first + i, deltas, votes[m], masses);
+                });
+                elect(on, votes, masses, bases, results);
+            });
     }
 }
 
