@@ -8,6 +8,9 @@ import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.consensus.DisjointMergeCuda;
 import dev.fusor.consensus.DisjointMergeCuda.Item;
+import dev.fusor.consensus.TaskVectorFusion;
+import dev.fusor.consensus.TaskVectorFusion.Fusion;
+import dev.fusor.consensus.TaskVectorFusionCuda;
 import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaEvent;
 import dev.fusor.device.cuda.CudaFormats;
@@ -122,6 +125,14 @@ public final class DeviceBench {
             }
             merge(type, 3, new RandomDrop(1, 0, 0.5, true));
         }
+        for (DType type : new DType[]{DType.BF16, DType.F32, DType.F8_E4M3}) {
+            for (int models : new int[]{3, 8}) {
+                int[] all = IntStream.range(0, models).toArray();
+                fusion("largest", TaskVectorFusion.largest(), type, models);
+                fusion("unified", TaskVectorFusion.unified(), type, models);
+                fusion("TALL masks", TaskVectorFusion.tallMasked(all, new double[models], 2), type, models);
+            }
+        }
         selection(DType.BF16, 1);
         selection(DType.BF16, 3);
         selection(DType.F32, 1);
@@ -227,6 +238,24 @@ public final class DeviceBench {
             Rule rule = new Rule(Election.WEIGHTED, 1, true);
             try (DisjointMergeCuda merge = DisjointMergeCuda.prepare(stream, rule, List.of(item))) {
                 report("disjoint_merge %s of %d%s".formatted(type, models, drop == null ? "" : ", drops"),
+                        type.byteSize(elements) * (models + 2L), merge::run);
+            }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    private void fusion(String name, Fusion fusion, DType type, int models) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            List<Tensor> xs = new ArrayList<>();
+            for (int m = 0; m < models; m++) {
+                xs.add(allocate(memories, type));
+            }
+            TaskVectorFusionCuda.Item item = new TaskVectorFusionCuda.Item(allocate(memories, type), xs,
+                    allocate(memories, type));
+            try (TaskVectorFusionCuda merge = TaskVectorFusionCuda.prepare(stream, fusion, 1, List.of(item))) {
+                report("task_vector_fusion %s of %d, %s".formatted(type, models, name),
                         type.byteSize(elements) * (models + 2L), merge::run);
             }
         } finally {

@@ -22,8 +22,10 @@ public final class TaskVectorFusion {
     private TaskVectorFusion() {}
 
     /** Makes one task vector of several. */
-    @FunctionalInterface
-    public interface Fusion {
+    public sealed interface Fusion {
+        /** {@return how many models it takes at least: those that it names, or 1} */
+        int fewestModels();
+
         /**
          * Fuses some elements.
          *
@@ -39,7 +41,18 @@ public final class TaskVectorFusion {
      * NaN is larger than all.
      */
     public static Fusion largest() {
-        return (taskVectors, count, fused) -> {
+        return new Largest();
+    }
+
+    /** The element of largest magnitude. */
+    record Largest() implements Fusion {
+        @Override
+        public int fewestModels() {
+            return 1;
+        }
+
+        @Override
+        public void fuse(float[][] taskVectors, int count, float[] fused) {
             System.arraycopy(taskVectors[0], 0, fused, 0, count);
             for (int m = 1; m < taskVectors.length; m++) {
                 float[] delta = taskVectors[m];
@@ -49,16 +62,7 @@ public final class TaskVectorFusion {
                             | Float.floatToRawIntBits(fused[i]) & before);
                 }
             }
-        };
-    }
-
-    /**
-     * {@return one model's task vector}
-     *
-     * @param model its place among the models
-     */
-    public static Fusion only(int model) {
-        return (taskVectors, count, fused) -> System.arraycopy(taskVectors[model], 0, fused, 0, count);
+        }
     }
 
     /**
@@ -67,25 +71,47 @@ public final class TaskVectorFusion {
      * none. A sum of NaN gives NaN.
      */
     public static Fusion unified() {
-        return TaskVectorFusion::unify;
+        return new Unified(Unified.UNMASKED);
     }
 
     /**
      * {@return the unified task vector under one model's mask, which keeps the elements at which the model has the elected sign}
      *
      * @param model its place among the models
+     * @throws IllegalArgumentException if the place is negative
      */
     public static Fusion masked(int model) {
-        return (taskVectors, count, fused) -> {
+        requirePlaces(model);
+        return new Unified(model);
+    }
+
+    /**
+     * The largest element of the elected sign.
+     *
+     * @param mask the model whose mask is laid over them, or {@link #UNMASKED}
+     */
+    record Unified(int mask) implements Fusion {
+        static final int UNMASKED = -1;
+
+        @Override
+        public int fewestModels() {
+            return Math.max(1, mask + 1);
+        }
+
+        @Override
+        public void fuse(float[][] taskVectors, int count, float[] fused) {
             unify(taskVectors, count, fused);
-            float[] delta = taskVectors[model];
+            if (mask == UNMASKED) {
+                return;
+            }
+            float[] delta = taskVectors[mask];
             for (int i = 0; i < count; i++) {
                 int unified = Float.floatToRawIntBits(fused[i]);
                 int mine = Float.floatToRawIntBits(delta[i]);
                 int agrees = nonZeroMask(unified) & nonZeroMask(mine) & ~nanMask(mine) & ~((unified ^ mine) >> 31);
                 fused[i] = Float.intBitsToFloat(unified & (agrees | nanMask(unified)));
             }
-        };
+        }
     }
 
     private static void unify(float[][] taskVectors, int count, float[] fused) {
@@ -133,12 +159,30 @@ public final class TaskVectorFusion {
      * one mask this is the model that the masks store; with those of all models it is consensus merging of the same paper. Elsewhere
      * the result is 0; where the sum is NaN it is NaN.
      *
-     * @param models whose masks are asked
+     * @param models whose masks are asked, each once
      * @param thresholds l of each of these models, rounded to float32
      * @param fewest how many masks have to be set
+     * @throws IllegalArgumentException if there are not as many models as thresholds, or a place is negative or named twice
      */
     public static Fusion tallMasked(int[] models, double[] thresholds, int fewest) {
-        return (taskVectors, count, fused) -> {
+        requirePlaces(models);
+        if (models.length != thresholds.length || Arrays.stream(models).distinct().count() < models.length) {
+            throw new IllegalArgumentException(
+                    "a threshold is wanted for each model, and each model once, got %s and %s"
+                            .formatted(Arrays.toString(models), Arrays.toString(thresholds)));
+        }
+        return new TallMasked(models.clone(), thresholds.clone(), fewest);
+    }
+
+    /** The sum where masks are set. */
+    record TallMasked(int[] models, double[] thresholds, int fewest) implements Fusion {
+        @Override
+        public int fewestModels() {
+            return Arrays.stream(models).max().orElse(0) + 1;
+        }
+
+        @Override
+        public void fuse(float[][] taskVectors, int count, float[] fused) {
             float[] set = Scratch.mine().floats(DELTAS + taskVectors.length);
             sum(taskVectors, count, fused);
             Arrays.fill(set, 0, count, 0f);
@@ -157,7 +201,13 @@ public final class TaskVectorFusion {
                 int tooFew = Float.floatToRawIntBits(set[i] - fewest) >> 31;
                 fused[i] = Float.intBitsToFloat(sum & (~tooFew | nanMask(sum)));
             }
-        };
+        }
+    }
+
+    private static void requirePlaces(int... models) {
+        if (Arrays.stream(models).anyMatch(model -> model < 0)) {
+            throw new IllegalArgumentException("the places of models count from 0, got " + Arrays.toString(models));
+        }
     }
 
     private static void sum(float[][] taskVectors, int count, float[] sum) {
@@ -178,10 +228,10 @@ public final class TaskVectorFusion {
      * @param fusion makes one task vector of theirs
      * @param lambda scales it, rounded to float32
      * @param out receives the range; may be one of the inputs, but not overlap one otherwise
-     * @throws IllegalArgumentException if counts differ or a type is not arithmetic
+     * @throws IllegalArgumentException if counts differ, a type is not arithmetic, or the fusion names more models
      */
     public static void merge(Tensor base, List<Tensor> models, Fusion fusion, double lambda, Tensor out) {
-        check(base, models, out);
+        check(base, models, fusion, out);
         float scale = (float) lambda;
         for (long from = 0; from < out.elements(); from += Scratch.ELEMENTS) {
             int count = (int) Math.min(Scratch.ELEMENTS, out.elements() - from);
@@ -208,10 +258,10 @@ public final class TaskVectorFusion {
      * @param base the base model's range
      * @param models at least one; ranges of the base's element count
      * @param fusion makes one task vector of theirs
-     * @throws IllegalArgumentException if counts differ or a type is not arithmetic
+     * @throws IllegalArgumentException if counts differ, a type is not arithmetic, or the fusion names more models
      */
     public static double sumOfMagnitudes(Tensor base, List<Tensor> models, Fusion fusion) {
-        check(base, models, base);
+        check(base, models, fusion, base);
         double sum = 0;
         for (long from = 0; from < base.elements(); from += Scratch.ELEMENTS) {
             int count = (int) Math.min(Scratch.ELEMENTS, base.elements() - from);
@@ -235,10 +285,8 @@ public final class TaskVectorFusion {
         return fused;
     }
 
-    private static void check(Tensor base, List<Tensor> models, Tensor out) {
-        if (models.isEmpty()) {
-            throw new IllegalArgumentException("a fusion takes the task vector of at least 1 model, got none");
-        }
+    private static void check(Tensor base, List<Tensor> models, Fusion fusion, Tensor out) {
+        requireModels(fusion, models.size());
         for (Tensor x : models) {
             if (x.elements() != out.elements() || base.elements() != out.elements() || !x.dtype().isArithmetic()
                     || !base.dtype().isArithmetic() || !out.dtype().isArithmetic()) {
@@ -246,6 +294,14 @@ public final class TaskVectorFusion {
                         "a fusion takes tensors of arithmetic types and equal length, got %s and the base %s for an output %s"
                                 .formatted(x, base, out));
             }
+        }
+    }
+
+    /** Refuses fewer models than a fusion takes. */
+    static void requireModels(Fusion fusion, int models) {
+        if (models < fusion.fewestModels()) {
+            throw new IllegalArgumentException("the fusion takes the task vectors of %d models or more, got %d"
+                    .formatted(fusion.fewestModels(), models));
         }
     }
 }

@@ -79,7 +79,7 @@ public final class Emr implements MergeMethod {
         for (MergeInputs inputs : tensors) {
             long elements = inputs.base().elements();
             double divisor = means ? Math.max(1, elements) : 1;
-            before += sum(inputs, TaskVectorFusion.only(model), whole) / divisor;
+            before += sum(inputs.only(model), TaskVectorFusion.largest(), whole) / divisor;
             after += sum(inputs, masked, whole) / divisor;
         }
         double ratio = before / after;

@@ -49,6 +49,12 @@ public record MergeInputs(String tensor, long seed, TensorSource base, List<Tens
         return modelParameters.stream().mapToDouble(values -> values.get(parameter)).toArray();
     }
 
+    /** One of the models on the base. */
+    MergeInputs only(int model) {
+        return new MergeInputs(tensor, seed, base, List.of(models.get(model)), List.of(modelParameters.get(model)),
+                parameters);
+    }
+
     /** The merge that makes one task vector of those of all models, and adds lambda times it to the base. */
     RangeMerge fused(Fusion fusion, double lambda) {
         return (from, out) -> TaskVectorFusion.merge(baseSlice(from, out.elements()), slices(from, out.elements()),

@@ -33,7 +33,6 @@ class TaskVectorFusionTest {
                     int[] all = new int[models];
                     Arrays.setAll(all, m -> m);
                     check(type, length, models, anyBits, TaskVectorFusion.largest(), TaskVectorFusionTest::largest);
-                    check(type, length, models, anyBits, TaskVectorFusion.only(last), deltas -> deltas[last]);
                     check(type, length, models, anyBits, TaskVectorFusion.unified(), TaskVectorFusionTest::unified);
                     check(type, length, models, anyBits, TaskVectorFusion.masked(last), deltas -> masked(deltas, last));
                     check(type, length, models, anyBits,
@@ -90,7 +89,7 @@ class TaskVectorFusionTest {
         for (int i = 0; i < 2500; i++) {
             sum += Math.abs((float) Elements.get(x, i) - (float) Elements.get(base, i));
         }
-        assertThat(TaskVectorFusion.sumOfMagnitudes(base, List.of(x), TaskVectorFusion.only(0))).isEqualTo(sum);
+        assertThat(TaskVectorFusion.sumOfMagnitudes(base, List.of(x), TaskVectorFusion.largest())).isEqualTo(sum);
         Tensor none = Tensors.zeros(DType.F32, 0);
         assertThat(TaskVectorFusion.sumOfMagnitudes(none, List.of(none), TaskVectorFusion.unified())).isZero();
     }
@@ -99,7 +98,13 @@ class TaskVectorFusionTest {
     void wrongShapesAndTypesAreNamed() {
         Tensor three = Tensors.zeros(DType.F32, 3);
         assertThatThrownBy(() -> TaskVectorFusion.merge(three, List.of(), TaskVectorFusion.unified(), 1, three))
-                .hasMessage("a fusion takes the task vector of at least 1 model, got none");
+                .hasMessage("the fusion takes the task vectors of 1 models or more, got 0");
+        assertThatThrownBy(() -> TaskVectorFusion.merge(three, List.of(three), TaskVectorFusion.masked(2), 1, three))
+                .hasMessage("the fusion takes the task vectors of 3 models or more, got 1");
+        assertThatThrownBy(() -> TaskVectorFusion.masked(-1))
+                .hasMessage("the places of models count from 0, got [-1]");
+        assertThatThrownBy(() -> TaskVectorFusion.tallMasked(new int[]{1, 1}, new double[]{0.5, 0.6}, 1))
+                .hasMessage("a threshold is wanted for each model, and each model once, got [1, 1] and [0.5, 0.6]");
         assertThatThrownBy(() -> TaskVectorFusion.merge(three, List.of(Tensors.zeros(DType.I32, 3)),
                 TaskVectorFusion.unified(), 1, three))
                 .hasMessage("a fusion takes tensors of arithmetic types and equal length, got I32 [3] and the base F32 "
@@ -123,19 +128,7 @@ class TaskVectorFusionTest {
         for (int m = 0; m < models; m++) {
             xs.add(anyBits ? Tensors.anyBits(type, length, 2 + m) : Tensors.random(type, length, 2 + m, base, 0.1));
         }
-        Tensor wanted = Tensors.zeros(type, length);
-        for (int i = 0; i < length; i++) {
-            double b = Elements.get(base, i);
-            float[] deltas = new float[models];
-            for (int m = 0; m < models; m++) {
-                double x = Elements.get(xs.get(m), i);
-                deltas[m] = type == DType.F64 ? (float) (x - b) : (float) x - (float) b;
-            }
-            float fused = definition.apply(deltas);
-            Elements.set(wanted, i, type == DType.F64
-                    ? Math.fma((double) 0.9f, (double) fused, b)
-                    : Math.fma(0.9f, fused, (float) b));
-        }
+        Tensor wanted = define(base, xs, definition, 0.9f, type);
         Tensor out = Tensors.misaligned(type, length);
         TaskVectorFusion.merge(base, xs, fusion, 0.9, out);
         assertThat(Tensors.bytes(out))
@@ -143,7 +136,27 @@ class TaskVectorFusionTest {
                 .isEqualTo(Tensors.bytes(wanted));
     }
 
-    private static float largest(float[] deltas) {
+    /** The merge, one element at a time, by a definition of the fusion. */
+    static Tensor define(Tensor base, List<Tensor> xs, Function<float[], Float> definition, float lambda,
+            DType output) {
+        Tensor wanted = Tensors.zeros(output, base.elements());
+        boolean wide = base.dtype() == DType.F64;
+        for (int i = 0; i < base.elements(); i++) {
+            double b = Elements.get(base, i);
+            float[] deltas = new float[xs.size()];
+            for (int m = 0; m < deltas.length; m++) {
+                double x = Elements.get(xs.get(m), i);
+                deltas[m] = wide ? (float) (x - b) : (float) x - (float) b;
+            }
+            float fused = definition.apply(deltas);
+            Elements.set(wanted, i, wide
+                    ? Math.fma((double) lambda, (double) fused, b)
+                    : Math.fma(lambda, fused, (float) b));
+        }
+        return wanted;
+    }
+
+    static float largest(float[] deltas) {
         float largest = 0;
         for (float delta : deltas) {
             if (Float.isNaN(delta)) {
@@ -162,7 +175,7 @@ class TaskVectorFusionTest {
         return sum;
     }
 
-    private static float unified(float[] deltas) {
+    static float unified(float[] deltas) {
         float sum = sum(deltas);
         float largest = 0;
         for (float delta : deltas) {
@@ -172,12 +185,12 @@ class TaskVectorFusionTest {
         return Float.isNaN(sum) ? Float.NaN : largest;
     }
 
-    private static float masked(float[] deltas, int model) {
+    static float masked(float[] deltas, int model) {
         float unified = unified(deltas);
         return Float.isNaN(unified) || unified * Math.signum(deltas[model]) > 0 ? unified : 0;
     }
 
-    private static float tall(float[] deltas, int[] models, double[] thresholds, int fewest) {
+    static float tall(float[] deltas, int[] models, double[] thresholds, int fewest) {
         float sum = sum(deltas);
         long set = 0;
         for (int m = 0; m < models.length; m++) {

@@ -1,0 +1,4 @@
+// task_vector_fusion of models in BF16: the header has its contract.
+#include "task_vector_fusion.cuh"
+
+TASK_VECTOR_FUSIONS(Format::BF16)

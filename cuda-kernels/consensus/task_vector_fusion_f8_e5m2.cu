@@ -1,0 +1,4 @@
+// task_vector_fusion of models in F8_E5M2: the header has its contract.
+#include "task_vector_fusion.cuh"
+
+TASK_VECTOR_FUSIONS(Format::F8_E5M2)
