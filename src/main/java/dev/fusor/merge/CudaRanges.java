@@ -3,6 +3,7 @@ package dev.fusor.merge;
 import dev.fusor.arithmetic.WeightedSumCuda;
 import dev.fusor.arithmetic.WeightedSumCuda.Item;
 import dev.fusor.consensus.DisjointMergeCuda;
+import dev.fusor.consensus.TaskVectorFusionCuda;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaEvent;
@@ -13,6 +14,7 @@ import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.device.cuda.PinnedMemory;
 import dev.fusor.method.DeviceRanges;
 import dev.fusor.method.DisjointRanges;
+import dev.fusor.method.FusedRanges;
 import dev.fusor.method.WeightedRanges;
 import dev.fusor.method.WholeTensors;
 import dev.fusor.reduce.Products;
@@ -472,6 +474,12 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
                 case DisjointRanges disjoint -> {
                     try (DisjointMergeCuda launch = DisjointMergeCuda.prepare(work, disjoint.rule(),
                             List.of(new DisjointMergeCuda.Item(base, disjoint.voters(models), start, out)))) {
+                        launch.run();
+                    }
+                }
+                case FusedRanges fused -> {
+                    try (TaskVectorFusionCuda launch = TaskVectorFusionCuda.prepare(work, fused.fusion(),
+                            fused.lambda(), List.of(new TaskVectorFusionCuda.Item(base, models, out)))) {
                         launch.run();
                     }
                 }

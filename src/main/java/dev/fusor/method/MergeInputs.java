@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.consensus.TaskVectorFusion;
 import dev.fusor.consensus.TaskVectorFusion.Fusion;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
@@ -57,8 +56,7 @@ public record MergeInputs(String tensor, long seed, TensorSource base, List<Tens
 
     /** The merge that makes one task vector of those of all models, and adds lambda times it to the base. */
     RangeMerge fused(Fusion fusion, double lambda) {
-        return (from, out) -> TaskVectorFusion.merge(baseSlice(from, out.elements()), slices(from, out.elements()),
-                fusion, lambda, out);
+        return new FusedRanges(base, models, fusion, lambda);
     }
 
     /** Bytes of the base and all models. */

@@ -9,6 +9,7 @@ import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Models;
 import dev.fusor.testing.Tensors;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -24,8 +25,8 @@ class CudaMergeTest {
     @TempDir
     private Path folder;
 
-    private void merge(String recipe, String device) {
-        CommandLineRun run = CommandLineRun.of("merge", Path.of("examples", recipe + ".yml"), folder.resolve(device),
+    private void merge(Path recipe, String device) {
+        CommandLineRun run = CommandLineRun.of("merge", recipe, folder.resolve(device),
                 "--quiet", "--device", device, "--threads", "2",
                 "--max-memory", Runtime.getRuntime().maxMemory() + 200_000_000);
         assertThat(run.status()).as(run.err()).isZero();
@@ -38,6 +39,23 @@ class CudaMergeTest {
         "dare_ties, true", "della, false", "sce, false", "nearswap, false",
         "passthrough, false"})
     void everyExampleMergesToTheBitsOfTheProcessor(String recipe, boolean launches) throws IOException {
+        check(Path.of("examples", recipe + ".yml"), launches);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"magmax, lambda: 0.7", "emr, task: 0", "emr, task: 2", "tall_mask, task: 3", "consensus_ta, fewest: 1"})
+    void fusedTaskVectorsMergeToTheBitsOfTheProcessor(String method, String parameters) throws IOException {
+        Path models = Path.of("examples/models").toAbsolutePath();
+        check(Files.writeString(folder.resolve("recipe.yml"), """
+                merge_method: %s
+                base_model: %s/base
+                models: [{model: %2$s/code}, {model: %2$s/maths}, {model: %2$s/prose}]
+                parameters: {%3$s}
+                dtype: bfloat16
+                """.formatted(method, models, parameters)), true);
+    }
+
+    private void check(Path recipe, boolean launches) throws IOException {
         if (Simulator.isLoaded()) {
             Simulator.schedule(ThreadOrder.RANDOM, Tensors.SEED, 2, false);
         }
