@@ -62,7 +62,7 @@ public final class ActivationStatistics {
 
     /**
      * Statistics of no rows, whose products are computed on a CUDA device, to the same bits. Each batch and the products so far are
-     * copied there, so batches of some thousand rows serve it best.
+     * copied there, so batches of some thousand rows serve it best. 1024 units and more are also matched there.
      *
      * @param device computes the rest
      * @param stream of the CUDA device, used by one thread at a time; null for the CPU alone
@@ -109,9 +109,9 @@ public final class ActivationStatistics {
             UnitSimilarity.on(device).accumulate(Units.along(a, 1), Units.along(b, 1), products);
             return;
         }
-        try (CudaSimilarity there = new CudaSimilarity(stream, products)) {
+        try (CudaSimilarity there = CudaSimilarity.of(stream, products)) {
             there.accumulate(a, b, (x, y) -> new Pair(Units.along(x, 1), Units.along(y, 1)));
-            there.fetch();
+            there.fetch(products);
         }
     }
 
@@ -129,11 +129,21 @@ public final class ActivationStatistics {
      * @throws IllegalArgumentException if the models have unequal numbers of units, or an activation was NaN or infinite
      */
     public int[] match(Measure measure) {
+        return match(measure, CudaSimilarity.FEWEST_ASSIGNED);
+    }
+
+    int[] match(Measure measure, int fewestAssignedThere) {
         if (first.units != second.units) {
             throw new IllegalArgumentException("a permutation matches as many units, got %d and %d"
                     .formatted(first.units, second.units));
         }
-        return LinearAssignment.on(device).solve(similarities(measure), LinearAssignment.Goal.MAXIMISE).columns();
+        Tensor similarities = similarities(measure);
+        if (stream == null || first.units < fewestAssignedThere) {
+            return LinearAssignment.on(device).solve(similarities, LinearAssignment.Goal.MAXIMISE).columns();
+        }
+        try (CudaSimilarity there = CudaSimilarity.of(stream, similarities)) {
+            return there.assigned();
+        }
     }
 
     /**

@@ -44,10 +44,13 @@ public final class WeightMatching {
     private final CpuDevice device;
     /** Where similarities are computed, or null for the CPU. */
     private final CudaStream stream;
+    /** Units from which on they are assigned there as well. */
+    private final int fewestAssignedThere;
 
-    private WeightMatching(CpuDevice device, CudaStream stream) {
+    private WeightMatching(CpuDevice device, CudaStream stream, int fewestAssignedThere) {
         this.device = device;
         this.stream = stream;
+        this.fewestAssignedThere = fewestAssignedThere;
     }
 
     /**
@@ -81,18 +84,23 @@ public final class WeightMatching {
      * @param device runs it
      */
     public static WeightMatching on(CpuDevice device) {
-        return new WeightMatching(device, null);
+        return new WeightMatching(device, null, 0);
     }
 
     /**
-     * {@return weight matching with its similarities on a CUDA device, to the same bits} Tensors are copied there one occurrence
-     * at a time; groups with a tensor of a type that devices do not compute with stay on the CPU.
+     * {@return weight matching on a CUDA device, to the same bits} Tensors are copied there one occurrence at a time; groups with a
+     * tensor of a type that devices do not compute with stay on the CPU. Similarities of 1024 units and more are assigned there and
+     * never leave the device, those of fewer are copied back and assigned on the CPU.
      *
      * @param device runs the rest
      * @param stream of the CUDA device, used by one thread at a time
      */
     public static WeightMatching on(CpuDevice device, CudaStream stream) {
-        return new WeightMatching(device, Objects.requireNonNull(stream));
+        return on(device, stream, CudaSimilarity.FEWEST_ASSIGNED);
+    }
+
+    static WeightMatching on(CpuDevice device, CudaStream stream, int fewestAssignedThere) {
+        return new WeightMatching(device, Objects.requireNonNull(stream), fewestAssignedThere);
     }
 
     /**
@@ -163,22 +171,29 @@ public final class WeightMatching {
                         Duration.ZERO);
             }
             long begun = System.nanoTime();
-            long multiplied;
-            int[] found;
-            try (Arena arena = Arena.ofShared()) {
-                Tensor similarities = Tensor.allocate(arena, DType.F32, group.units(), group.units());
-                if (stream != null && spec.of(group).stream().allMatch(this::supported)) {
-                    accumulateThere(group, similarities);
-                } else {
-                    accumulateHere(group, similarities);
-                }
-                multiplied = System.nanoTime();
-                found = assign(group, similarities);
-            }
+            Found found = find(group);
             long assigned = System.nanoTime();
-            boolean moved = take(permutations.with(group, found), group, tolerance);
-            return new MatchingStep(sweep, group, moved, sum(objectives), Duration.ofNanos(multiplied - begun),
-                    Duration.ofNanos(assigned - multiplied), Duration.ofNanos(System.nanoTime() - assigned));
+            boolean moved = take(permutations.with(group, found.units), group, tolerance);
+            return new MatchingStep(sweep, group, moved, sum(objectives), Duration.ofNanos(found.multiplied - begun),
+                    Duration.ofNanos(assigned - found.multiplied), Duration.ofNanos(System.nanoTime() - assigned));
+        }
+
+        /**
+         * What is best for a group.
+         *
+         * @param units that take each place
+         * @param multiplied when its similarities were known
+         */
+        private record Found(int[] units, long multiplied) {}
+
+        private Found find(PermutationGroup group) {
+            boolean there = stream != null && spec.of(group).stream().allMatch(this::supported);
+            try (Arena arena = Arena.ofShared()) {
+                return there ? findThere(group, arena) : findHere(group, arena);
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException(
+                        "the similarities of permutation group '%s': %s".formatted(group.name(), e.getMessage()), e);
+            }
         }
 
         private boolean supported(Occurrence occurrence) {
@@ -186,21 +201,40 @@ public final class WeightMatching {
                     && CudaFormats.supports(second.apply(occurrence.tensor()).dtype());
         }
 
-        private void accumulateHere(PermutationGroup group, Tensor similarities) {
+        private Found findHere(PermutationGroup group, Arena arena) {
+            Tensor similarities = matrix(group, arena);
             for (Occurrence occurrence : spec.of(group)) {
                 Pair pair = pair(occurrence, first.apply(occurrence.tensor()), second.apply(occurrence.tensor()));
                 UnitSimilarity.on(device).accumulate(pair.a(), pair.b(), similarities);
             }
+            return assignHere(similarities);
         }
 
-        private void accumulateThere(PermutationGroup group, Tensor similarities) {
-            try (CudaSimilarity there = new CudaSimilarity(stream, similarities)) {
+        private Found findThere(PermutationGroup group, Arena arena) {
+            try (CudaSimilarity there = CudaSimilarity.none(stream, group.units())) {
                 for (Occurrence occurrence : spec.of(group)) {
                     there.accumulate(first.apply(occurrence.tensor()), second.apply(occurrence.tensor()),
                             (a, b) -> pair(occurrence, a, b));
                 }
-                there.fetch();
+                if (group.units() < fewestAssignedThere) {
+                    Tensor similarities = matrix(group, arena);
+                    there.fetch(similarities);
+                    return assignHere(similarities);
+                }
+                stream.synchronize(); // so that the time of the assignment is its own
+                long multiplied = System.nanoTime();
+                return new Found(there.assigned(), multiplied);
             }
+        }
+
+        private static Tensor matrix(PermutationGroup group, Arena arena) {
+            return Tensor.allocate(arena, DType.F32, group.units(), group.units());
+        }
+
+        private Found assignHere(Tensor similarities) {
+            long multiplied = System.nanoTime();
+            return new Found(LinearAssignment.on(device).solve(similarities, LinearAssignment.Goal.MAXIMISE).columns(),
+                    multiplied);
         }
 
         /** The units of an occurrence, those of the second model with all other axes where the permutations put them. */
@@ -213,15 +247,6 @@ public final class WeightMatching {
             List<Occurrence> elsewhere = others.stream().filter(other -> other.axis() != occurrence.axis()).toList();
             return new Units(PermutedView.of(tensor, PermutedSource.sources(tensor, elsewhere, permutations)),
                     occurrence.axis(), occurrence.start(), occurrence.group().units(), occurrence.block());
-        }
-
-        private int[] assign(PermutationGroup group, Tensor similarities) {
-            try {
-                return LinearAssignment.on(device).solve(similarities, LinearAssignment.Goal.MAXIMISE).columns();
-            } catch (IllegalArgumentException e) {
-                throw new IllegalArgumentException(
-                        "the similarities of permutation group '%s': %s".formatted(group.name(), e.getMessage()), e);
-            }
         }
 
         private boolean take(Permutations candidate, PermutationGroup group, double tolerance) {
