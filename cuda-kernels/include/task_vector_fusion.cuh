@@ -15,8 +15,6 @@
 
 namespace task_vector_fusion {
 
-using task_vectors::kGroup;
-
 // The numbers are those of TaskVectorFusionCuda.java.
 enum class Kind : int { LARGEST = 0, UNIFIED = 1, TALL_MASKED = 2 };
 
@@ -29,8 +27,7 @@ struct Operands : task_vectors::Operands {
     float lambda;
 };
 
-// One element. eachDelta hands over those of the task vectors, in the order of the models, as often as it is called, and maybe zeros after them. What
-// sign a zero has makes no difference: a difference of -0 has a base of +0, to which either zero adds nothing.
+// One element. What sign a zero has makes no difference: a difference of -0 has a base of +0, to which either zero adds nothing.
 template <typename EachDelta>
 __device__ inline float fused(const Operands& on, EachDelta&& eachDelta)
 {
@@ -83,39 +80,9 @@ __device__ inline void run(
                              model,
                              fewest,
                              lambda};
-        const int vectors = modelCount <= SLOTS && task_vectors::aligned<FORMAT>(on, tile.from) ? tile.count / kElements<FORMAT> : 0;
-#pragma unroll 1
-        for (int i = vectors * kElements<FORMAT> + threadIdx.x; i < tile.count; i += blockDim.x) {
-            const long long element = tile.from + i;
-            const float base = widen<FORMAT>(codeAt<FORMAT>(on.base, element));
-            const float delta = fused(on, [&](auto&& take) {
-#pragma unroll 1
-                for (int m = 0; m < on.modelCount; m++) {
-                    take(m, task_vectors::deltaAt<FORMAT>(on, m, element, base));
-                }
-            });
-            storeOne(on.output, element, __fmaf_rn(on.lambda, delta, base), on.outFormat);
-        }
-        task_vectors::mergeVectors<FORMAT, SLOTS>(
-            on, tile.from, vectors, [&](long long, const float (&bases)[kGroup], float (&results)[kGroup], auto&& eachDelta) {
-                float deltas[SLOTS][kGroup] = {};
-                eachDelta([&](int m, const float (&those)[kGroup]) {
-#pragma unroll
-                    for (int i = 0; i < kGroup; i++) {
-                        deltas[m][i] = those[i];
-                    }
-                });
-#pragma unroll
-                for (int i = 0; i < kGroup; i++) {
-                    const float delta = fused(on, [&](auto&& take) {
-#pragma unroll
-                        for (int m = 0; m < SLOTS; m++) {
-                            take(m, deltas[m][i]);
-                        }
-                    });
-                    results[i] = __fmaf_rn(on.lambda, delta, bases[i]);
-                }
-            });
+        task_vectors::mergeTile<FORMAT, SLOTS>(on, tile, [&](long long, float base, auto&& eachDelta) {
+            return __fmaf_rn(on.lambda, fused(on, eachDelta), base);
+        });
     }
 }
 

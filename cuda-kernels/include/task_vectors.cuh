@@ -128,4 +128,44 @@ __device__ inline void mergeVectors(const Operands& on, long long from, int vect
     }
 }
 
+// A tile of results that each need one element of the inputs: resultOf is called with the element's number, the base and what hands over the task
+// vectors, in the models' order, as often as it is called, and zeros for the slots that are left. More models than slots are read each time.
+template <Format FORMAT, int SLOTS, typename ResultOf>
+__device__ inline void mergeTile(const Operands& on, const Tile& tile, ResultOf&& resultOf)
+{
+    const int vectors = on.modelCount <= SLOTS && aligned<FORMAT>(on, tile.from) ? tile.count / kElements<FORMAT> : 0;
+    // What is left over comes first: afterwards it would keep registers that vectors want.
+#pragma unroll 1
+    for (int i = vectors * kElements<FORMAT> + threadIdx.x; i < tile.count; i += blockDim.x) {
+        const long long element = tile.from + i;
+        const float base = widen<FORMAT>(codeAt<FORMAT>(on.base, element));
+        const float result = resultOf(element, base, [&](auto&& take) {
+#pragma unroll 1
+            for (int m = 0; m < on.modelCount; m++) {
+                take(m, deltaAt<FORMAT>(on, m, element, base));
+            }
+        });
+        storeOne(on.output, element, result, on.outFormat);
+    }
+    mergeVectors<FORMAT, SLOTS>(
+        on, tile.from, vectors, [&](long long first, const float (&bases)[kGroup], float (&results)[kGroup], auto&& eachDelta) {
+            float deltas[SLOTS][kGroup] = {};
+            eachDelta([&](int m, const float (&those)[kGroup]) {
+#pragma unroll
+                for (int i = 0; i < kGroup; i++) {
+                    deltas[m][i] = those[i];
+                }
+            });
+#pragma unroll
+            for (int i = 0; i < kGroup; i++) {
+                results[i] = resultOf(first + i, bases[i], [&](auto&& take) {
+#pragma unroll
+                    for (int m = 0; m < SLOTS; m++) {
+                        take(m, deltas[m][i]);
+                    }
+                });
+            }
+        });
+}
+
 }  // namespace task_vectors

@@ -42,6 +42,7 @@ import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
 import dev.fusor.trim.MagnitudeSelectionCuda;
 import dev.fusor.trim.RowSelectionCuda;
+import dev.fusor.trim.TaskVectorVarianceCuda;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -132,6 +133,10 @@ public final class DeviceBench {
                 fusion("unified", TaskVectorFusion.unified(), type, models);
                 fusion("TALL masks", TaskVectorFusion.tallMasked(all, new double[models], 2), type, models);
             }
+        }
+        for (int models : new int[]{3, 8}) {
+            variance(DType.BF16, models);
+            variance(DType.F32, models);
         }
         selection(DType.BF16, 1);
         selection(DType.BF16, 3);
@@ -258,6 +263,24 @@ public final class DeviceBench {
                 report("task_vector_fusion %s of %d, %s".formatted(type, models, name),
                         type.byteSize(elements) * (models + 2L), merge::run);
             }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    private void variance(DType type, int models) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            List<Tensor> xs = new ArrayList<>();
+            for (int m = 0; m < models; m++) {
+                xs.add(allocate(memories, type));
+            }
+            Tensor base = allocate(memories, type);
+            Tensor out = allocate(memories, DType.F32);
+            TaskVectorVarianceCuda variance = TaskVectorVarianceCuda.on(stream);
+            report("task_vector_variance %s of %d".formatted(type, models),
+                    type.byteSize(elements) * (models + 1L) + out.data().byteSize(),
+                    () -> variance.variances(base, xs, out));
         } finally {
             memories.forEach(CudaMemory::close);
         }

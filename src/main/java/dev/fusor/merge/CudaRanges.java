@@ -13,22 +13,27 @@ import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.device.cuda.PinnedMemory;
 import dev.fusor.method.DeviceRanges;
+import dev.fusor.method.Differing;
 import dev.fusor.method.DisjointRanges;
 import dev.fusor.method.FusedRanges;
 import dev.fusor.method.WeightedRanges;
 import dev.fusor.method.WholeTensors;
 import dev.fusor.reduce.Products;
 import dev.fusor.reduce.RangedReductionCuda;
+import dev.fusor.reduce.ReductionCuda;
 import dev.fusor.reduce.ReductionCuda.Kind;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
+import dev.fusor.trim.MagnitudeCut;
+import dev.fusor.trim.MagnitudeSelection;
 import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Selected;
 import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
 import dev.fusor.trim.MagnitudeSelectionCuda;
+import dev.fusor.trim.TaskVectorVarianceCuda;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -206,7 +211,70 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         return WholeTensors.super.selected(parts, wanted, ties);
     }
 
+    /** Brings the tensors to the device, as for a selection, and computes the variances there. */
+    @Override
+    public Differing differing(TensorSource base, List<TensorSource> models, double fraction) {
+        Part part = new Part(base, models);
+        if (base.elements() > 0 && MagnitudeSelectionCuda.supports(part)) {
+            try {
+                return differingThere(part, fraction);
+            } catch (CudaException e) {
+                if (!e.isOutOfMemory()) {
+                    throw e;
+                }
+                releaseAll();
+            }
+        }
+        return WholeTensors.super.differing(base, models, fraction);
+    }
+
+    /** The variances lie there while they are selected from, and what is left of a task vector while it is summed up. */
+    private Differing differingThere(Part part, double fraction) {
+        long bytes = bring(List.of(part));
+        Tensor base = residentTensor(part.base());
+        List<Tensor> models = part.models().stream().map(this::residentTensor).toList();
+        TaskVectorVarianceCuda variance = TaskVectorVarianceCuda.on(work);
+        try (CudaMemory memory = CudaMemory.allocate(work, DType.F32.byteSize(base.elements()))) {
+            Tensor numbers = memory.tensor(DType.F32, base.elements());
+            MagnitudeCut cut = MagnitudeCut.ALL;
+            if (fraction < 1) {
+                MagnitudeSelectionCuda selection = MagnitudeSelectionCuda.on(work);
+                variance.variances(base, models, numbers);
+                long kept = MagnitudeSelection.kept(fraction, selection.nonZero(null, numbers));
+                cut = selection.select(null, numbers, kept, Ties.EXACT_K);
+            }
+            double[] sums = new double[models.size()];
+            for (int m = 0; m < sums.length; m++) {
+                variance.selected(base, models, m, cut, numbers);
+                sums[m] = sumOfSquares(numbers);
+            }
+            return new Differing(cut, sums, bytes);
+        }
+    }
+
+    private double sumOfSquares(Tensor there) {
+        try (ReductionCuda reduction = ReductionCuda.prepare(work, Kind.SUM_OF_SQUARES, List.of(List.of(there)));
+                Arena arena = Arena.ofConfined()) {
+            reduction.run();
+            MemorySegment found = arena.allocate(JAVA_DOUBLE);
+            work.download(reduction.results(), found);
+            work.synchronize();
+            return found.get(JAVA_DOUBLE, 0);
+        }
+    }
+
     private Selected selectedThere(List<Part> parts, List<Wanted> wanted, Ties ties) {
+        long bytes = bring(parts);
+        List<Part> there = parts.stream()
+                .map(part -> new Part(residentTensor(part.base()),
+                        part.models().stream().<TensorSource>map(this::residentTensor).toList()))
+                .toList();
+        Selected selected = MagnitudeSelectionCuda.on(work).select(there, wanted, ties);
+        return new Selected(selected.cuts(), bytes, selected.passes());
+    }
+
+    /** Makes tensors resident. {@return their bytes} */
+    private long bring(List<Part> parts) {
         openSlots();
         parts.stream().flatMap(CudaRanges::sources).forEach(source -> resident.computeIfAbsent(source,
                 key -> CudaMemory.allocate(work, key.dtype().byteSize(key.elements()))));
@@ -217,19 +285,14 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
             eachRange(part.base().elements(), NOWHERE, (slot, from, count) -> slot.bring(sources, from, count));
             bytes += sources.stream().mapToLong(source -> source.bytesOf(source.elements())).sum();
         }
-        List<Part> there = parts.stream()
-                .map(part -> new Part(residentTensor(part.base()),
-                        part.models().stream().map(this::residentTensor).toList()))
-                .toList();
-        Selected selected = MagnitudeSelectionCuda.on(work).select(there, wanted, ties);
-        return new Selected(selected.cuts(), bytes, selected.passes());
+        return bytes;
     }
 
     private static Stream<TensorSource> sources(Part part) {
         return Stream.concat(Stream.of(part.base()), part.models().stream());
     }
 
-    private TensorSource residentTensor(TensorSource source) {
+    private Tensor residentTensor(TensorSource source) {
         return residentRange(source, 0, source.elements());
     }
 

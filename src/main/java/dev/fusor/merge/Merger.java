@@ -7,6 +7,7 @@ import dev.fusor.device.CpuDevice;
 import dev.fusor.device.cuda.CudaException;
 import dev.fusor.merge.MergeReport.TensorHealth;
 import dev.fusor.method.DeviceRanges;
+import dev.fusor.method.Differing;
 import dev.fusor.method.MergeInputs;
 import dev.fusor.method.MergeMethod;
 import dev.fusor.method.MergeMethods;
@@ -178,6 +179,11 @@ public final class Merger implements AutoCloseable {
         @Override
         public Selected selected(List<Part> parts, List<Wanted> wanted, Ties ties) {
             return there.selected(parts, wanted, ties);
+        }
+
+        @Override
+        public Differing differing(TensorSource base, List<TensorSource> models, double fraction) {
+            return there.differing(base, models, fraction);
         }
 
         @Override

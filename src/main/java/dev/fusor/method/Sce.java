@@ -11,10 +11,6 @@ import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
-import dev.fusor.trim.MagnitudeSelection;
-import dev.fusor.trim.MagnitudeSelection.Part;
-import dev.fusor.trim.MagnitudeSelection.Wanted;
-import dev.fusor.trim.TaskVectorSource;
 import dev.fusor.trim.TaskVectorVariance;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -60,21 +56,17 @@ public final class Sce implements MergeMethod {
 
     @Override
     public RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
-        double fraction = inputs.value("select_topk");
-        if (fraction == 1) {
-            double[] weights = weights(inputs.models().stream()
-                    .map(model -> new TaskVectorSource(inputs.base(), model)).toList(), whole);
-            return (from, out) -> merge(inputs, weights, null, from, out);
+        Differing differing = whole.differing(inputs.base(), inputs.models(), inputs.value("select_topk"));
+        whole.looked(differing.bytesRead());
+        MagnitudeCut cut = differing.cut();
+        double[] weights = weights(differing.sumsOfSquares());
+        if (cut.equals(MagnitudeCut.ALL)) {
+            return new DisjointRanges(inputs.base(), inputs.models(), weights,
+                    inputs.ofEachModel(_ -> MagnitudeBand.ALL), inputs.ofEachModel(_ -> null), RULE);
         }
         TensorSource variance = new TaskVectorVariance(inputs.base(), inputs.models());
-        long selected = MagnitudeSelection.kept(fraction, whole.nonZero(variance));
-        MagnitudeCut cut = whole.select(List.of(new Part(null, List.of(variance))), List.of(new Wanted(0, selected)),
-                MagnitudeSelection.Ties.EXACT_K).getFirst().getFirst();
-        Sparsity sparsity = new Sparsity(MagnitudeBand.ALL,
-                (from, count) -> new Selected(variance.slice(from, count), from, cut));
-        double[] weights = weights(inputs.models().stream().map(model -> sparsity.of(inputs.base(), model)).toList(),
-                whole);
-        return (from, out) -> merge(inputs, weights, sparsity.drop().factors(from, out.elements()), from, out);
+        return (from, out) -> merge(inputs, weights, new Selected(variance.slice(from, out.elements()), from, cut),
+                from, out);
     }
 
     @Override
@@ -82,8 +74,7 @@ public final class Sce implements MergeMethod {
         return parameters.get("select_topk") == 1 ? 1 : 3;
     }
 
-    private static double[] weights(List<TaskVectorSource> selected, WholeTensors whole) {
-        double[] energies = selected.stream().mapToDouble(whole::sumOfSquares).toArray();
+    private static double[] weights(double[] energies) {
         double sum = 0;
         for (double energy : energies) {
             sum += energy;

@@ -50,23 +50,15 @@ public interface WholeTensors {
     }
 
     /**
-     * {@return the sum of a tensor's squares}
+     * {@return where task vectors differ most: where their variance is not 0, at so many of these elements, of equals the first; or
+     * everywhere, for a fraction of 1} Nobody is told of the look.
      *
-     * @param a any arithmetic type
+     * @param base the base model
+     * @param models at least one, of the base's element count
+     * @param fraction of the elements whose variance is not 0, from 0 to 1
      */
-    default double sumOfSquares(TensorSource a) {
-        looked(a.bytesOf(a.elements()));
-        return Reduction.on(cpu()).sumOfSquares(a);
-    }
-
-    /**
-     * {@return how many elements of a tensor are not 0}
-     *
-     * @param a any arithmetic type
-     */
-    default long nonZero(TensorSource a) {
-        looked(a.bytesOf(a.elements()));
-        return MagnitudeSelection.on(cpu()).nonZero(null, a);
+    default Differing differing(TensorSource base, List<TensorSource> models, double fraction) {
+        return Differing.of(base, models, fraction, cpu());
     }
 
     /**

@@ -156,6 +156,21 @@ public final class MagnitudeSelectionCuda {
     }
 
     /**
+     * {@return how many elements are not 0} NaN is not.
+     *
+     * @param base the base model in device memory, or null to look at {@code x} itself
+     * @param x the model in device memory, of the base's type, one of {@link CudaFormats#ALL}, and as many elements
+     * @throws IllegalArgumentException if lengths or types differ, a type is not supported, or memory is not the device's
+     * @throws dev.fusor.device.cuda.CudaException if the driver fails, for want of memory among others
+     */
+    public long nonZero(Tensor base, Tensor x) {
+        List<Part> parts = List.of(new Part(base, List.of(x)));
+        check(parts, List.of());
+        tensors(parts.getFirst()).forEach(tensor -> CudaFormats.requirePlaced((Tensor) tensor));
+        return new Selection(parts, List.of(), null).nonZero();
+    }
+
+    /**
      * {@return whether the kernels take a part: a model or more and a base, if there is one, of one type of
      * {@link CudaFormats#ALL}}
      *
@@ -238,6 +253,14 @@ public final class MagnitudeSelectionCuda {
             int passes = searches.stream().filter(search -> search != null).mapToInt(KeyBracket::passes).max()
                     .orElse(0);
             return new Selected(cuts, all.bytesRead() + bytesOfPasses, passes);
+        }
+
+        long nonZero() {
+            try (KeyScansCuda scans = new KeyScansCuda(stream, 1, firstTiles[parts.size()], 0)) {
+                scans.begin(List.of(new Asked(0, new Look(0, 0, true))), List.of());
+                lookAtAll(scans, new int[]{0});
+                return scans.totals()[0];
+            }
         }
 
         /** Runs of neighbours of each model that is searched, one in each of as many stretches. */

@@ -36,15 +36,16 @@ class CudaMergeTest {
     @CsvSource({"linear, true", "aligned, true", "task_arithmetic, true", "slerp, true", "ties, true",
         "ties_of_the_authors, true",
         "breadcrumbs, true",
-        "dare_ties, true", "della, false", "sce, false", "nearswap, false",
+        "dare_ties, true", "della, false", "sce, true", "nearswap, false",
         "passthrough, false"})
     void everyExampleMergesToTheBitsOfTheProcessor(String recipe, boolean launches) throws IOException {
         check(Path.of("examples", recipe + ".yml"), launches);
     }
 
     @ParameterizedTest
-    @CsvSource({"magmax, lambda: 0.7", "emr, task: 0", "emr, task: 2", "tall_mask, task: 3", "consensus_ta, fewest: 1"})
-    void fusedTaskVectorsMergeToTheBitsOfTheProcessor(String method, String parameters) throws IOException {
+    @CsvSource({"magmax, lambda: 0.7", "emr, task: 0", "emr, task: 2", "tall_mask, task: 3", "consensus_ta, fewest: 1",
+        "sce, select_topk: 1"})
+    void methodsOfTaskVectorsMergeToTheBitsOfTheProcessor(String method, String parameters) throws IOException {
         Path models = Path.of("examples/models").toAbsolutePath();
         check(Files.writeString(folder.resolve("recipe.yml"), """
                 merge_method: %s

@@ -93,7 +93,7 @@ class KernelGatesTest {
                 .filter(row -> row[0].startsWith("weighted_sum_") || row[0].startsWith("disjoint_merge_")
                         || row[0].startsWith("reduction_") || row[0].startsWith("logit_ensemble_")
                         || row[0].startsWith("permuted_")
-                        || row[0].startsWith("task_vector_fusion_")
+                        || row[0].startsWith("task_vector_")
                         || row[0].startsWith("row_selection_")
                         || row[0].startsWith("key_scan_") && !row[1].equals("sample_keys"))
                 .toList();

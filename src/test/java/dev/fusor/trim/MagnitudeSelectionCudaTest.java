@@ -84,6 +84,19 @@ class MagnitudeSelectionCudaTest extends CudaTensors {
     }
 
     @Test
+    void countsWhatIsNotZero() {
+        for (int length : new int[]{0, 1, 31, 32_769, 100_003}) {
+            Tensor base = Tensors.random(DType.BF16, length, 1, null, 0.02);
+            Tensor x = Tensors.random(DType.BF16, length, 2, base, 1e-4);
+            long count = IntStream.range(0, length).filter(i -> Elements.get(x, i) != Elements.get(base, i)).count();
+            assertThat(MagnitudeSelectionCuda.on(stream).nonZero(there(base, 1), there(x, 0)))
+                    .as("%d elements, seed %d", length, Tensors.SEED).isEqualTo(count);
+        }
+        Tensor few = Tensors.of(DType.F32, 0, -0.0, Float.MIN_VALUE, Double.NaN, Double.NEGATIVE_INFINITY);
+        assertThat(MagnitudeSelectionCuda.on(stream).nonZero(null, there(few, 0))).isEqualTo(3);
+    }
+
+    @Test
     void tensorsMayStartAtAnyElement() {
         for (DType type : CudaFormats.ALL) {
             Tensor base = Tensors.random(type, 70_000, 1, null, 0.02);

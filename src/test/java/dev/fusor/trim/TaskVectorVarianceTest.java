@@ -51,7 +51,7 @@ class TaskVectorVarianceTest {
                 .hasMessage("task vectors take arithmetic types and equal length, got F32 [3] and BF16 [4]");
     }
 
-    private static double define(Tensor base, List<Tensor> models, int i) {
+    static double define(Tensor base, List<Tensor> models, int i) {
         double mean = 0;
         for (Tensor model : models) {
             mean += delta(base, model, i);

@@ -1,0 +1,4 @@
+// task_vector_variance of models in F16: the header has its contract.
+#include "task_vector_variance.cuh"
+
+TASK_VECTOR_VARIANCES(Format::F16)

@@ -1,0 +1,104 @@
+package dev.fusor.trim;
+
+import dev.fusor.device.cuda.CudaFormats;
+import dev.fusor.device.cuda.CudaKernel;
+import dev.fusor.device.cuda.CudaLaunch;
+import dev.fusor.device.cuda.CudaMemory;
+import dev.fusor.device.cuda.CudaStream;
+import dev.fusor.device.cuda.CudaTiles;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.stream.Stream;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+/**
+ * How much task vectors differ from each other, on a CUDA device: the numbers of {@link TaskVectorVariance}, and task vectors where
+ * a cut keeps these numbers.
+ *
+ * <p>Up to {@value #SLOTS} models are read once, 16 bytes at a time where addresses differ by multiples of 16 bytes; more are
+ * read twice, element by element. It belongs to the thread that opened the stream.
+ */
+public final class TaskVectorVarianceCuda {
+    private static final int THREADS = 256;
+    private static final int SLOTS = 8;
+
+    private final CudaStream stream;
+
+    private TaskVectorVarianceCuda(CudaStream stream) {
+        this.stream = stream;
+    }
+
+    /**
+     * {@return the computation on a device}
+     *
+     * @param stream runs it
+     */
+    public static TaskVectorVarianceCuda on(CudaStream stream) {
+        return new TaskVectorVarianceCuda(stream);
+    }
+
+    /**
+     * Enqueues the computation of variances.
+     *
+     * @param base the base model in device memory
+     * @param models at least one, in device memory, of the base's type, one of {@link CudaFormats#ALL}, and as many elements
+     * @param out receives the variances: F32 in device memory, of as many elements
+     * @throws IllegalArgumentException if there is no model, lengths or types differ, a type is not supported, or memory is not the
+     * device's
+     */
+    public void variances(Tensor base, List<Tensor> models, Tensor out) {
+        launch(base, models, -1, MagnitudeCut.ALL, out);
+    }
+
+    /**
+     * Enqueues the computation of one task vector where variances are kept, and of +0 elsewhere.
+     *
+     * @param base the base model in device memory
+     * @param models at least one, in device memory, of the base's type, one of {@link CudaFormats#ALL}, and as many elements
+     * @param model the place of the model whose task vector it is
+     * @param cut says which variances are kept
+     * @param out receives what is left of the task vector: F32 in device memory, of as many elements
+     * @throws IllegalArgumentException if there is no such model, lengths or types differ, a type is not supported, or memory is not
+     * the device's
+     */
+    public void selected(Tensor base, List<Tensor> models, int model, MagnitudeCut cut, Tensor out) {
+        if (model < 0) {
+            throw new IllegalArgumentException("the places of models count from 0, got " + model);
+        }
+        launch(base, models, model, cut, out);
+    }
+
+    private void launch(Tensor base, List<Tensor> models, int model, MagnitudeCut cut, Tensor out) {
+        if (models.size() <= Math.max(0, model)) {
+            throw new IllegalArgumentException(
+                    "wanted the variance of %d models or more, got %d".formatted(Math.max(0, model) + 1,
+                            models.size()));
+        }
+        List<Tensor> inputs = Stream.concat(models.stream(), Stream.of(base)).toList();
+        inputs.forEach(tensor -> CudaFormats.require("a variance", tensor, base.dtype(), out.elements()));
+        CudaFormats.require("a variance", out, DType.F32, out.elements());
+        CudaKernel kernel = CudaFormats.kernel(stream, "trim", "task_vector_variance", base.dtype(),
+                "task_vector_variance_" + (models.size() <= 4 ? 4 : SLOTS));
+        long tiles = CudaTiles.cut(inputs, List.of(out), null, 0, 0);
+        long addressesAt = tiles * CudaTiles.BYTES;
+        try (Arena arena = Arena.ofConfined();
+                CudaMemory tables = CudaMemory.allocate(stream, addressesAt + (inputs.size() + 1L) * Long.BYTES);
+                CudaLaunch launch = kernel.prepare(8, 8, 8, 4, 4, 4, 8)) {
+            MemorySegment host = arena.allocate(tables.segment().byteSize(), Long.BYTES);
+            CudaTiles.cut(inputs, List.of(out), host, 0, 0);
+            MemorySegment addresses = host.asSlice(addressesAt);
+            for (int i = 0; i < inputs.size(); i++) {
+                addresses.setAtIndex(JAVA_LONG, i, inputs.get(i).data().address());
+            }
+            addresses.setAtIndex(JAVA_LONG, inputs.size(), out.data().address());
+            stream.upload(host, tables.segment());
+            launch.grid((int) Math.min(tiles, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                    .set(0, tables.segment()).set(1, tiles).set(2, tables.segment().asSlice(addressesAt))
+                    .set(3, models.size()).set(4, model).set(5, cut.key()).set(6, cut.lastTie()).on(stream);
+        }
+    }
+}
