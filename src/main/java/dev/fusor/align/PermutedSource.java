@@ -1,5 +1,6 @@
 package dev.fusor.align;
 
+import dev.fusor.linalg.PermutedView;
 import dev.fusor.simd.Gathers;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
@@ -127,6 +128,21 @@ public final class PermutedSource implements TensorSource {
                 sources[start + place * block + i] = start + units[place] * block + i;
             }
         }
+    }
+
+    /** {@return the tensor as it lies, whose units are to be in other places} */
+    public Tensor unmoved() {
+        return from;
+    }
+
+    /**
+     * {@return a copy of the tensor as it lies, to be read with its units in their places} Nothing is moved.
+     *
+     * @param copy of {@link #unmoved}, in any memory
+     * @throws IllegalArgumentException if it is of another shape
+     */
+    public PermutedView view(Tensor copy) {
+        return PermutedView.of(copy, sources);
     }
 
     @Override

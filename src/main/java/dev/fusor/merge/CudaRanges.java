@@ -12,6 +12,7 @@ import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.device.cuda.PinnedMemory;
+import dev.fusor.linalg.PermutedInterpolationCuda;
 import dev.fusor.method.DeviceRanges;
 import dev.fusor.method.Differing;
 import dev.fusor.method.DisjointRanges;
@@ -38,10 +39,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
@@ -54,6 +58,9 @@ import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
  * <p>Tensors that are trimmed before they are merged are brought to the device whole, if there is room for them, and stay until
  * they are released: where to cut is found there, and their ranges are merged without being copied up once more. Where there is
  * no room, the processor finds where to cut.
+ *
+ * <p>Aligned tensors are brought whole as well, as they lie in their files, and their units are moved there; where there is no room for both
+ * orders of one, the processor gathers the ranges of all from then on (docs/adr/035).
  *
  * <p>It belongs to the thread that made it.
  */
@@ -72,7 +79,8 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
          * Takes one range.
          *
          * @param from the flat index of its first element
-         * @param inputs its inputs, in the order of {@link DeviceRanges#inputs}
+         * @param inputs its inputs, in the order of {@link DeviceRanges#inputs}; null for one whose units were moved on the device, and
+         * whose numbers are all finite, as matching found
          * @param out its result
          */
         void take(long from, List<Tensor> inputs, Tensor out);
@@ -86,6 +94,9 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     private final CudaStream down;
     private final int inputs;
     private final Map<TensorSource, CudaMemory> resident = new IdentityHashMap<>();
+    /** Of those, the ones whose units were moved there. */
+    private final Set<TensorSource> moved = Collections.newSetFromMap(new IdentityHashMap<>());
+    private boolean movesUnits = true;
     private List<Slot> slots = List.of();
     private int rangeElements;
 
@@ -161,6 +172,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     boolean run(DeviceRanges merge, long elements, DType out, Sink sink) {
         try {
             openSlots();
+            moveUnits(merge.inputs());
             eachRange(elements, sink, (slot, from, count) -> slot.merge(merge, from, count, out));
             return true;
         } catch (CudaException e) {
@@ -276,16 +288,58 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     /** Makes tensors resident. {@return their bytes} */
     private long bring(List<Part> parts) {
         openSlots();
-        parts.stream().flatMap(CudaRanges::sources).forEach(source -> resident.computeIfAbsent(source,
+        List<TensorSource> all = parts.stream().flatMap(CudaRanges::sources).toList();
+        moveUnits(all);
+        List<List<TensorSource>> absent = parts.stream()
+                .map(part -> sources(part).filter(source -> !resident.containsKey(source)).toList()).toList();
+        absent.forEach(this::makeRoom);
+        absent.forEach(this::fillRoom);
+        return all.stream().mapToLong(source -> source.bytesOf(source.elements())).sum();
+    }
+
+    /** Memory for whole tensors, until they are released. */
+    private void makeRoom(List<TensorSource> sources) {
+        sources.forEach(source -> resident.computeIfAbsent(source,
                 key -> CudaMemory.allocate(work, key.dtype().byteSize(key.elements()))));
         work.synchronize(); // memory is there for the other streams from here on
-        long bytes = 0;
-        for (Part part : parts) {
-            List<TensorSource> sources = sources(part).toList();
-            eachRange(part.base().elements(), NOWHERE, (slot, from, count) -> slot.bring(sources, from, count));
-            bytes += sources.stream().mapToLong(source -> source.bytesOf(source.elements())).sum();
+    }
+
+    /** Fills it, for tensors of as many elements. */
+    private void fillRoom(List<TensorSource> sources) {
+        if (!sources.isEmpty()) {
+            eachRange(sources.getFirst().elements(), NOWHERE,
+                    (slot, from, count) -> slot.bring(sources, from, count));
         }
-        return bytes;
+    }
+
+    /** Brings those tensors whose units move, one after the other, if there is room. */
+    private void moveUnits(List<TensorSource> sources) {
+        try {
+            for (TensorSource source : sources) {
+                if (movesUnits && source instanceof GatheredSource moving && !resident.containsKey(source)) {
+                    moveUnits(moving);
+                }
+            }
+        } catch (CudaException e) {
+            if (!e.isOutOfMemory()) {
+                throw e;
+            }
+            releaseAll();
+            movesUnits = false;
+        }
+    }
+
+    private void moveUnits(GatheredSource source) {
+        Tensor unmoved = source.permuted().unmoved();
+        makeRoom(List.of(unmoved, source));
+        fillRoom(List.of(unmoved));
+        Tensor there = Tensor.of(residentTensor(unmoved).data(), unmoved.dtype(), unmoved.shape());
+        try (PermutedInterpolationCuda move = PermutedInterpolationCuda.prepare(work,
+                List.of(PermutedInterpolationCuda.Item.move(source.permuted().view(there), residentTensor(source))))) {
+            move.run();
+        }
+        moved.add(source);
+        release(List.of(unmoved));
     }
 
     private static Stream<TensorSource> sources(Part part) {
@@ -305,6 +359,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     /** Frees what was brought whole of some tensors, once the kernels have come so far. */
     void release(List<TensorSource> sources) {
         for (TensorSource source : sources) {
+            moved.remove(source);
             CudaMemory memory = resident.remove(source);
             if (memory != null) {
                 memory.close();
@@ -319,6 +374,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
 
     private Products stream(TensorSource a, TensorSource b) {
         openSlots();
+        moveUnits(List.of(a, b));
         try (RangedReductionCuda reduction = new RangedReductionCuda(work, Kind.PRODUCTS, a.dtype(), a.elements(),
                 rangeElements); Arena arena = Arena.ofConfined()) {
             List<TensorSource> sources = List.of(a, b);
@@ -336,6 +392,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     private void halve(CudaException failure) {
         if (failure.isOutOfMemory() && !resident.isEmpty()) {
             releaseAll();
+            movesUnits = false;
             return;
         }
         if (!failure.isOutOfMemory() || rangeElements == SMALLEST_RANGE) {
@@ -468,23 +525,23 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
             return Tensor.of(memory.asSlice(place * room, type.byteSize(count)), type, Shape.of(count));
         }
 
-        /** Reads a range of each source. */
+        /** Reads a range of each source but of those that were moved on the device. */
         private void read(List<TensorSource> sources, long start, int count) {
             DType type = sources.getFirst().dtype();
-            List<Tensor> host = new ArrayList<>();
-            for (int i = 0; i < sources.size(); i++) {
-                host.add(part(hostIn.segment(), i, type, count));
-            }
-            cpu.run(sources.size(), i -> read(sources.get((int) i), start, host.get((int) i)));
+            Tensor[] host = new Tensor[sources.size()];
+            cpu.run(host.length, task -> {
+                int i = (int) task;
+                if (!moved.contains(sources.get(i))) {
+                    host[i] = part(hostIn.segment(), i, type, count);
+                    read(sources.get(i), start, host[i]);
+                }
+            });
             from = start;
-            inputsOfRange = host;
+            inputsOfRange = Arrays.asList(host);
         }
 
-        /** Copies up what was read; what is enqueued on the stream of kernels from here on finds it there. */
-        private void copyUp(List<Tensor> there) {
-            for (int i = 0; i < there.size(); i++) {
-                up.upload(inputsOfRange.get(i).data(), there.get(i).data());
-            }
+        /** What is enqueued on the stream of kernels from here on finds on the device what was copied up. */
+        private void copiedUp() {
             uploaded.record(up);
             work.waitFor(uploaded);
         }
@@ -492,21 +549,26 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         /** A range of each source, read and on the device. */
         private List<Tensor> fill(List<TensorSource> sources, long start, int count) {
             read(sources, start, count);
-            if (sources.stream().allMatch(resident::containsKey)) {
-                return sources.stream().map(source -> residentRange(source, start, count)).toList();
-            }
             List<Tensor> there = new ArrayList<>();
             for (int i = 0; i < sources.size(); i++) {
-                there.add(part(deviceIn.segment(), i, sources.getFirst().dtype(), count));
+                if (resident.containsKey(sources.get(i))) {
+                    there.add(residentRange(sources.get(i), start, count));
+                } else {
+                    there.add(part(deviceIn.segment(), i, sources.getFirst().dtype(), count));
+                    up.upload(inputsOfRange.get(i).data(), there.getLast().data());
+                }
             }
-            copyUp(there);
+            copiedUp();
             return there;
         }
 
         /** Brings a range of each source to where the whole of it is to be. */
         void bring(List<TensorSource> sources, long start, int count) {
             read(sources, start, count);
-            copyUp(sources.stream().map(source -> residentRange(source, start, count)).toList());
+            for (int i = 0; i < sources.size(); i++) {
+                up.upload(inputsOfRange.get(i).data(), residentRange(sources.get(i), start, count).data());
+            }
+            copiedUp();
             result = null;
             done.record(up);
             busy = true;
@@ -557,10 +619,10 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         }
 
         private static void read(TensorSource source, long start, Tensor target) {
-            if (source instanceof FileSource file) {
-                file.read(start, target.data());
-            } else {
-                target.data().copyFrom(source.slice(start, target.elements()).data());
+            switch (source) {
+                case FileSource file -> file.read(start, target.data());
+                case GatheredSource gathered -> gathered.permuted().copy(start, target);
+                default -> target.data().copyFrom(source.slice(start, target.elements()).data());
             }
         }
 

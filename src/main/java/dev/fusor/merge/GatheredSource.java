@@ -28,6 +28,11 @@ final class GatheredSource implements TensorSource {
         return source.shape();
     }
 
+    /** {@return what is gathered} */
+    PermutedSource permuted() {
+        return source;
+    }
+
     @Override
     public Tensor slice(long from, long count) {
         Tensor slice = Tensor.of(buffers.room(place, dtype().byteSize(count)), dtype(), Shape.of(count));

@@ -336,6 +336,7 @@ public final class Merger implements AutoCloseable {
             progress.advanced(-bytesDone.getAndSet(0));
         }
 
+        /** Counts and writes a range; inputs that are null are not counted. */
         private void finish(long from, List<Tensor> slices, Tensor out) {
             if (out.dtype().isArithmetic()) {
                 count(slices, out);
@@ -346,8 +347,8 @@ public final class Merger implements AutoCloseable {
                 throw new UncheckedIOException(e);
             }
             long bytes = out.data().byteSize();
-            for (Tensor slice : slices) {
-                bytes += slice.data().byteSize();
+            for (TensorSource input : inputs) {
+                bytes += input.dtype().byteSize(out.elements());
             }
             bytesDone.addAndGet(bytes);
             progress.advanced(bytes);
@@ -369,7 +370,8 @@ public final class Merger implements AutoCloseable {
         }
 
         private void count(List<Tensor> slices, Tensor out) {
-            NonFinite[] found = slices.stream().map(NonFinite::count).toArray(NonFinite[]::new);
+            NonFinite[] found = slices.stream().map(slice -> slice == null ? NonFinite.NONE : NonFinite.count(slice))
+                    .toArray(NonFinite[]::new);
             NonFinite result = NonFinite.count(out);
             synchronized (this) {
                 for (int i = 0; i < found.length; i++) {

@@ -4,6 +4,7 @@ import dev.fusor.bindings.cuda.LibCuda;
 import dev.fusor.simulator.RequiresSimulator;
 import dev.fusor.simulator.Simulator;
 import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Models;
 import dev.fusor.testing.Tensors;
@@ -22,6 +23,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -137,20 +139,66 @@ class CudaMergeFailuresTest {
 
         // Room for some of it: memory runs out before, in or after a selection.
         for (long capacity = 180_000; capacity < 500_000; capacity += 40_000) {
-            deleteFolder("cuda");
-            Simulator.capacity(capacity);
-            Simulator.reset();
-            CommandLineRun run = merge(recipe, "cuda", "--device", "cuda");
-            assertThat(run.status()).as(capacity + " bytes: " + run.err()).isZero();
-            assertThat(bits("cuda")).as(capacity + " bytes").usingRecursiveComparison().isEqualTo(bits("cpu"));
-            assertThat(Simulator.ledger()).as(capacity + " bytes").isEmpty();
+            merges(recipe, capacity);
         }
+    }
+
+    /** Units are moved on the device where a tensor has room in both orders; else the processor gathers ranges of it. */
+    @ParameterizedTest
+    @CsvSource({"task_arithmetic, weight: 0.7, 4, 2", "slerp, t: 0.3, 10, 6",
+        "ties, 'weight: 0.7, density: 0.3', 4, 4"})
+    void alignedTensorsAreMovedOnTheDeviceIfTheyFit(String method, String parameters, int launchesOfRanges,
+            int launchesWithoutMoves) throws IOException {
+        for (String name : new String[]{"c", "d"}) {
+            SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+            tensors.put("fc1.weight", matrix(DType.F32, 100, 99, name));
+            tensors.put("fc1.bias", matrix(DType.F64, 1, 100, name)); // no type of devices: matched by the processor
+            tensors.put("fc2.weight", matrix(DType.BF16, 30, 100, name));
+            Models.write(folder.resolve(name), tensors);
+        }
+        Files.writeString(folder.resolve("spec.yml"), """
+                groups: {hidden: 100}
+                tensors:
+                  fc1.weight: [hidden, ~]
+                  fc1.bias: [~, hidden]
+                  fc2.weight: [~, hidden]
+                """);
+        Path recipe = Files.writeString(folder.resolve("aligned.yml"), """
+                merge_method: %2$s
+                base_model: %1$s/c
+                models:
+                  - model: %1$s/d
+                parameters: {%3$s}
+                align: {to: %1$s/c, spec: spec.yml}
+                """.formatted(folder, method, parameters));
+        fits(recipe, 200_000, launchesOfRanges);
+        fits(recipe, 10_000_000, launchesWithoutMoves + 2);
+        for (long capacity : new long[]{220_000, 240_000, 260_000, 320_000}) {
+            merges(recipe, capacity);
+        }
+    }
+
+    private static Tensor matrix(DType type, int rows, int columns, String model) {
+        return Tensor.of(Tensors.random(type, (long) rows * columns, model.hashCode() + rows, null, 1).data(), type,
+                Shape.of(rows, columns));
+    }
+
+    /** With little memory, as on the processor. */
+    private void merges(Path recipe, long capacity) throws IOException {
+        deleteFolder("cuda");
+        Simulator.capacity(capacity);
+        Simulator.reset();
+        CommandLineRun run = merge(recipe, "cuda", "--device", "cuda");
+        assertThat(run.status()).as(capacity + " bytes: " + run.err()).isZero();
+        assertThat(bits("cuda")).as(capacity + " bytes").usingRecursiveComparison().isEqualTo(bits("cpu"));
+        assertThat(Simulator.ledger()).as(capacity + " bytes").isEmpty();
     }
 
     private void fits(Path recipe, long capacity, long launches) throws IOException {
         deleteFolder("cpu");
         deleteFolder("cuda");
-        assertThat(merge(recipe, "cpu").status()).isZero();
+        CommandLineRun here = merge(recipe, "cpu");
+        assertThat(here.status()).as(here.err()).isZero();
         Simulator.capacity(capacity);
         Simulator.reset();
         CommandLineRun run = merge(recipe, "cuda", "--device", "cuda:0");
