@@ -160,6 +160,55 @@ public final class TransportMap {
         return out;
     }
 
+    /**
+     * {@return a tensor whose units along an axis are as those of the other, F32} What is on the axis before and after them stays.
+     *
+     * @param tensor of an arithmetic type
+     * @param units where they are
+     * @param takenIn whether they are shared out, as by {@link #columns}, or become means, as by {@link #rows}
+     */
+    Tensor along(Tensor tensor, Occurrence units, boolean takenIn) {
+        int from = (int) weights.shape().extent(0);
+        int to = (int) weights.shape().extent(1);
+        long[] extents = tensor.shape().toArray();
+        long inner = 1;
+        for (int axis = units.axis() + 1; axis < extents.length; axis++) {
+            inner *= extents[axis];
+        }
+        long line = extents[units.axis()] * inner;
+        long start = units.start() * inner;
+        long block = units.block() * inner;
+        long lines = line == 0 ? 0 : tensor.elements() / line;
+        extents[units.axis()] += (to - from) * units.block();
+        Tensor out = Tensor.allocate(Arena.ofAuto(), DType.F32, extents);
+        long lineOut = line + (to - from) * block;
+        Tensor matrix = Tensor.allocate(Arena.ofAuto(), DType.F32, lines * block, from);
+        device.run(lines * block, row -> {
+            long at = row / block * line + start + row % block;
+            for (int unit = 0; unit < from; unit++) {
+                Elements.set(matrix, row * from + unit, Elements.get(tensor, at + unit * block));
+            }
+        });
+        Tensor product = takenIn ? columns(matrix) : product(Units.along(matrix, 0), Units.along(weights, 1));
+        device.run(lines, number -> {
+            long at = number * line;
+            long atOut = number * lineOut;
+            for (long i = 0; i < start; i++) {
+                Elements.set(out, atOut + i, Elements.get(tensor, at + i));
+            }
+            for (int unit = 0; unit < to; unit++) {
+                for (long i = 0; i < block; i++) {
+                    Elements.set(out, atOut + start + unit * block + i,
+                            Elements.get(product, (number * block + i) * to + unit));
+                }
+            }
+            for (long i = start + from * block; i < line; i++) {
+                Elements.set(out, atOut + i + (to - from) * block, Elements.get(tensor, at + i));
+            }
+        });
+        return out;
+    }
+
     private Tensor product(Units a, Units b) {
         Tensor out = Tensor.allocate(Arena.ofAuto(), DType.F32, a.count(), b.count());
         UnitSimilarity.on(device).accumulate(a, b, out);

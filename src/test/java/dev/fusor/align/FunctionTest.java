@@ -74,6 +74,10 @@ class FunctionTest {
         PermutationSpec spec() throws SpecException {
             return SpecGenerator.generate(shapes, configuration).spec();
         }
+
+        double[] compute(Weights weights) {
+            return function.apply(weights);
+        }
     }
 
     private static String norm(String name, int width) {

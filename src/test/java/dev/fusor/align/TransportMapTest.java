@@ -107,39 +107,6 @@ class TransportMapTest {
     }
 
     @Test
-    void shuffledNetworksAreAlignedExactly() {
-        for (int[] widths : new int[][]{{3, 2}, {4, 1, 2}, {5, 33, 40, 3}}) {
-            List<DenseLayer> network = network(widths, true);
-            List<DenseLayer> shuffled = duplicated(network, 1);
-            List<DenseLayer> aligned = TransportAlignment.align(device, shuffled, network,
-                    costs -> TransportMap.exact(device, costs));
-            for (int i = 0; i < network.size(); i++) {
-                assertThat(Tensors.values(aligned.get(i).weights())).as("layer %d, seed %d", i, SEED)
-                        .isEqualTo(Tensors.values(network.get(i).weights()));
-                assertThat(Tensors.values(aligned.get(i).biases())).isEqualTo(Tensors.values(network.get(i).biases()));
-            }
-        }
-    }
-
-    /** Every hidden unit twice, in any order, each with half of what it leads to: the same function of another width. */
-    @Test
-    void networksOfOtherWidthsAreAligned() {
-        List<DenseLayer> network = network(new int[]{5, 9, 6, 3}, false);
-        List<DenseLayer> wide = duplicated(network, 2);
-        List<DenseLayer> widened = TransportAlignment.align(device, network, wide,
-                costs -> TransportMap.exact(device, costs));
-        List<DenseLayer> narrowed = TransportAlignment.align(device, wide, network,
-                costs -> TransportMap.exact(device, costs));
-        for (int i = 0; i < network.size(); i++) {
-            assertThat(Tensors.values(widened.get(i).weights())).as("layer %d, seed %d", i, SEED)
-                    .isEqualTo(Tensors.values(wide.get(i).weights()));
-            assertThat(Tensors.values(narrowed.get(i).weights())).as("layer %d, seed %d", i, SEED)
-                    .isEqualTo(Tensors.values(network.get(i).weights()));
-            assertThat(widened.get(i).biases()).isNull();
-        }
-    }
-
-    @Test
     void entropicMapsTakeMeans() {
         Tensor costs = Tensor.allocate(Arena.ofAuto(), DType.F32, 3, 4);
         TransportMap map = TransportMap.entropic(device, costs, new Sinkhorn.Settings(1, 10, 1e-3));
@@ -161,71 +128,6 @@ class TransportMapTest {
         assertThatThrownBy(() -> TransportMap.exact(device, Tensor.allocate(Arena.ofAuto(), DType.F32, 127, 131)))
                 .hasMessage(
                         "an exact plan from 127 to 131 units has 16637 parts, more than 16384: take an entropic one");
-        List<DenseLayer> chain = network(new int[]{2, 3, 2}, true);
-        assertThatThrownBy(() -> align(chain, List.of()))
-                .hasMessage("chains have as many layers, 1 or more, got 2 and 0");
-        assertThatThrownBy(() -> align(chain, network(new int[]{2, 3, 4}, true)))
-                .hasMessage("chains have the same inputs and outputs, got 2 to 2 and 2 to 4");
-        assertThatThrownBy(() -> align(chain, network(new int[]{2, 3, 2}, false)))
-                .hasMessage("layer 0 has biases in one chain only");
-        assertThatThrownBy(() -> align(chain, List.of(chain.get(0), network(new int[]{4, 2}, true).get(0))))
-                .hasMessage("layer 1 takes 4 inputs, layer 0 before it has 3 outputs");
-        assertThatThrownBy(() -> new DenseLayer(Tensors.zeros(DType.F32, 3), null))
-                .hasMessage("the weights of a layer are numbers of shape [outputs, inputs], got F32 [3]");
-        assertThatThrownBy(() -> new DenseLayer(chain.get(0).weights(), Tensors.zeros(DType.F32, 2)))
-                .hasMessage("a layer of weights F32 [3, 2] has a bias for each output, got F32 [2]");
-    }
-
-    private List<DenseLayer> align(List<DenseLayer> first, List<DenseLayer> second) {
-        return TransportAlignment.align(device, first, second, costs -> TransportMap.exact(device, costs));
-    }
-
-    private static List<DenseLayer> network(int[] widths, boolean biases) {
-        List<DenseLayer> layers = new ArrayList<>();
-        for (int i = 0; i + 1 < widths.length; i++) {
-            layers.add(new DenseLayer(
-                    Tensor.of(Tensors.random(DType.F32, (long) widths[i] * widths[i + 1], i, null, 1).data(), DType.F32,
-                            Shape.of(widths[i + 1], widths[i])),
-                    biases ? Tensors.random(DType.F32, widths[i + 1], 100 + i, null, 1) : null));
-        }
-        return layers;
-    }
-
-    /** Every hidden unit some times, shuffled; the weights that lead out of it divided by that. */
-    private static List<DenseLayer> duplicated(List<DenseLayer> network, int times) {
-        Random random = new Random(SEED);
-        List<DenseLayer> out = new ArrayList<>();
-        List<Integer> inputs = units(network.getFirst().inputs(), 1);
-        for (int i = 0; i < network.size(); i++) {
-            boolean last = i == network.size() - 1;
-            List<Integer> outputs = units(network.get(i).outputs(), last ? 1 : times);
-            if (!last) {
-                Collections.shuffle(outputs, random);
-            }
-            Tensor weights = Tensor.allocate(Arena.ofAuto(), DType.F32, outputs.size(), inputs.size());
-            Tensor biases = Tensors.zeros(DType.F32, outputs.size());
-            for (int o = 0; o < outputs.size(); o++) {
-                for (int k = 0; k < inputs.size(); k++) {
-                    double weight = Elements.get(network.get(i).weights(),
-                            outputs.get(o) * network.get(i).inputs() + inputs.get(k));
-                    Elements.set(weights, (long) o * inputs.size() + k, i == 0 ? weight : weight / times);
-                }
-                if (network.get(i).biases() != null) {
-                    Elements.set(biases, o, Elements.get(network.get(i).biases(), outputs.get(o)));
-                }
-            }
-            out.add(new DenseLayer(weights, network.get(i).biases() == null ? null : biases));
-            inputs = outputs;
-        }
-        return out;
-    }
-
-    private static List<Integer> units(long count, int times) {
-        List<Integer> units = new ArrayList<>();
-        for (int i = 0; i < count * times; i++) {
-            units.add(i / times);
-        }
-        return units;
     }
 
     private static int lcm(int a, int b) {
