@@ -39,7 +39,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.IdentityHashMap;
@@ -525,19 +524,25 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
             return Tensor.of(memory.asSlice(place * room, type.byteSize(count)), type, Shape.of(count));
         }
 
-        /** Reads a range of each source but of those that were moved on the device. */
+        /** Reads a range of each source but of those that were moved on the device. Threads that are left over read parts of it. */
         private void read(List<TensorSource> sources, long start, int count) {
             DType type = sources.getFirst().dtype();
-            Tensor[] host = new Tensor[sources.size()];
-            cpu.run(host.length, task -> {
-                int i = (int) task;
-                if (!moved.contains(sources.get(i))) {
-                    host[i] = part(hostIn.segment(), i, type, count);
-                    read(sources.get(i), start, host[i]);
+            List<Tensor> host = new ArrayList<>();
+            for (int i = 0; i < sources.size(); i++) {
+                host.add(moved.contains(sources.get(i)) ? null : part(hostIn.segment(), i, type, count));
+            }
+            int pieces = Math.max(1, cpu.threads() / sources.size());
+            cpu.run((long) sources.size() * pieces, task -> {
+                int i = (int) (task / pieces);
+                long piece = task % pieces;
+                long first = count * piece / pieces;
+                long length = count * (piece + 1) / pieces - first;
+                if (host.get(i) != null && length > 0) {
+                    read(sources.get(i), start + first, host.get(i).slice(first, length));
                 }
             });
             from = start;
-            inputsOfRange = Arrays.asList(host);
+            inputsOfRange = host;
         }
 
         /** What is enqueued on the stream of kernels from here on finds on the device what was copied up. */
