@@ -81,14 +81,14 @@ final class KeyBracket {
      * @param capacity how many may be gathered
      */
     void expect(int[] keys, long capacity) {
-        MagnitudeSample sample = new MagnitudeSample(keys, k, among);
+        MagnitudeSample sample = new MagnitudeSample(new int[][]{keys}, k, among);
         int likely = sample.key(MagnitudeSample.LIKELY, 0);
         if (likely == sample.key(-MagnitudeSample.LIKELY, 0)) {
             hints.add(new Look(likely, likely, true));
         }
         int least = sample.key(-MagnitudeSample.SURE, MagnitudeSample.RUN);
         int most = sample.key(MagnitudeSample.SURE, MagnitudeSample.RUN);
-        double inside = (double) Keys.within(keys, least, most).length / keys.length * among;
+        double inside = (double) Keys.count(keys, least, most) / keys.length * among;
         hints.add(new Look(least, most, least == most || inside <= capacity));
     }
 

@@ -99,9 +99,9 @@ final class KeySearch {
         return found;
     }
 
-    /** Takes a sample of the keys as a hint. */
-    void expect(int[] keys) {
-        MagnitudeSample sample = new MagnitudeSample(keys, k, among);
+    /** Takes a sample of the keys, run by run, as a hint. */
+    void expect(int[][] runs) {
+        MagnitudeSample sample = new MagnitudeSample(runs, k, among);
         sureLow = sample.key(-MagnitudeSample.SURE, MagnitudeSample.RUN);
         sureHigh = sample.key(MagnitudeSample.SURE, MagnitudeSample.RUN);
         int key = sample.key(MagnitudeSample.LIKELY, 0);
@@ -328,7 +328,7 @@ final class KeySearch {
             int number = Arrays.binarySearch(heavy, key);
             int[] ofTile = new int[tiles];
             for (int tile = 0; tile < tiles; tile++) {
-                ofTile[tile] = Keys.within(left[tile], key, key).length + (number < 0 ? 0 : heavyOf[number][tile]);
+                ofTile[tile] = Keys.count(left[tile], key, key) + (number < 0 ? 0 : heavyOf[number][tile]);
             }
             boolean all = gatherLow == 0 && gatherHigh == Keys.LARGEST && heavy.length == 0;
             found = new Found(key, rank, 0, tiles, ofTile, all ? keys : null);

@@ -14,13 +14,22 @@ final class Keys {
 
     /** Some keys out of others, in their order; without a branch, as nobody can tell which. */
     static int[] within(int[] keys, int least, int most) {
-        int[] some = new int[keys.length];
+        int[] some = new int[count(keys, least, most) + 1]; // one that is left out may come after the last
         int count = 0;
         for (int key : keys) {
             some[count] = key;
             count += key >= least && key <= most ? 1 : 0;
         }
-        return Arrays.copyOf(some, count);
+        return Arrays.copyOf(some, some.length - 1);
+    }
+
+    /** How many keys are within bounds. */
+    static int count(int[] keys, int least, int most) {
+        int count = 0;
+        for (int key : keys) {
+            count += key >= least && key <= most ? 1 : 0;
+        }
+        return count;
     }
 
     /**

@@ -46,16 +46,18 @@ final class MagnitudeSample {
     /**
      * Takes a sample.
      *
-     * @param keys the sample, not empty
+     * @param runs the keys of the sample, at least one
      * @param k from 1 to the length
      * @param length of how many keys it is one
      */
-    MagnitudeSample(int[] keys, long k, long length) {
-        size = keys.length;
+    MagnitudeSample(int[][] runs, long k, long length) {
+        size = Arrays.stream(runs).mapToInt(run -> run.length).sum();
         fraction = (double) k / length;
         int[] bins = new int[(Integer.MAX_VALUE >>> BIN_SHIFT) + 1];
-        for (int key : keys) {
-            bins[key >>> BIN_SHIFT]++;
+        for (int[] run : runs) {
+            for (int key : run) {
+                bins[key >>> BIN_SHIFT]++;
+            }
         }
         long largest = Math.clamp(rank(SURE, RUN), 1, size);
         long least = Math.clamp(rank(-SURE, RUN), 1, size);
@@ -69,7 +71,13 @@ final class MagnitudeSample {
         while (seen < least) {
             seen += bins[--low];
         }
-        around = Keys.within(keys, low << BIN_SHIFT, (high << BIN_SHIFT) + (1 << BIN_SHIFT) - 1);
+        around = new int[seen - above];
+        int count = 0;
+        for (int[] run : runs) {
+            int[] some = Keys.within(run, low << BIN_SHIFT, (high << BIN_SHIFT) + (1 << BIN_SHIFT) - 1);
+            System.arraycopy(some, 0, around, count, some.length);
+            count += some.length;
+        }
         Arrays.sort(around);
     }
 
@@ -107,9 +115,25 @@ final class MagnitudeSample {
 
     /** How many of the equals of a key are among the k largest, as the sample has it: a fraction of them. */
     double tiesKept(int key) {
-        long larger = above + Arrays.stream(around).filter(other -> other > key).count();
-        long equal = Arrays.stream(around).filter(other -> other == key).count();
+        int next = firstFrom(key + 1);
+        long larger = above + around.length - next;
+        long equal = next - firstFrom(key);
         return Math.clamp((fraction * size - larger) / equal, 0, 1);
+    }
+
+    /** The place of the first of {@link #around} that is not below a key. */
+    private int firstFrom(int key) {
+        int from = 0;
+        int to = around.length;
+        while (from < to) {
+            int middle = (from + to) / 2;
+            if (around[middle] < key) {
+                from = middle + 1;
+            } else {
+                to = middle;
+            }
+        }
+        return from;
     }
 
     private long rank(double deviations, int more) {
@@ -119,9 +143,9 @@ final class MagnitudeSample {
 
     /** The heavy ones among the keys from the least to the largest that is asked for, sorted. */
     int[] heavy() {
-        int[] inside = Keys.within(around, key(-SURE, RUN), key(SURE, RUN));
+        int end = firstFrom(key(SURE, RUN) + 1);
         int least = Math.max(2, size / HEAVY);
-        return IntStream.range(least - 1, inside.length).filter(i -> inside[i] == inside[i - least + 1])
-                .map(i -> inside[i]).distinct().toArray();
+        return IntStream.iterate(firstFrom(key(-SURE, RUN)), i -> i < end, i -> firstFrom(around[i] + 1))
+                .filter(i -> i + least <= end && around[i + least - 1] == around[i]).map(i -> around[i]).toArray();
     }
 }

@@ -192,22 +192,10 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
                     keys[m][(int) run] = Arrays.copyOf(room, range.count());
                 }
             });
-            int[][] samples = new int[models.length][];
-            device.run(models.length, m -> samples[(int) m] = joined(keys[(int) m]));
             device.run(searches.size(), number -> {
                 KeySearch search = searches.get((int) number);
-                search.expect(samples[Arrays.binarySearch(models, search.model())]);
+                search.expect(keys[Arrays.binarySearch(models, search.model())]);
             });
-        }
-
-        private static int[] joined(int[][] runs) {
-            int[] all = new int[Arrays.stream(runs).mapToInt(run -> run.length).sum()];
-            int count = 0;
-            for (int[] run : runs) {
-                System.arraycopy(run, 0, all, count, run.length);
-                count += run.length;
-            }
-            return all;
         }
 
         List<MagnitudeCut> cuts(KeySearch search, int parts, Ties ties) {
