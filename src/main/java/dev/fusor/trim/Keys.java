@@ -18,7 +18,7 @@ final class Keys {
         int count = 0;
         for (int key : keys) {
             some[count] = key;
-            count += key >= least && key <= most ? 1 : 0;
+            count += isWithin(key, least, most);
         }
         return Arrays.copyOf(some, some.length - 1);
     }
@@ -27,9 +27,14 @@ final class Keys {
     static int count(int[] keys, int least, int most) {
         int count = 0;
         for (int key : keys) {
-            count += key >= least && key <= most ? 1 : 0;
+            count += isWithin(key, least, most);
         }
         return count;
+    }
+
+    /** 1 or 0, from the sign of what is negative if one of the bounds is passed. */
+    private static int isWithin(int key, int least, int most) {
+        return 1 + ((key - least | most - key) >> 31);
     }
 
     /**
