@@ -144,9 +144,9 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
 
     /**
      * Trims, elects and merges whole tensors: what {@link MagnitudeSelection} and {@link #merge(Tensor, List, long, Rule, Tensor)}
-     * do one after the other. Where task vectors have few different magnitudes, as those of BF16 models, inputs are read little more
-     * than once: the tensors are merged by the cuts that a sample makes likely and counted meanwhile, and ranges in which these
-     * were wrong are merged again.
+     * do one after the other. Where task vectors have few different magnitudes, as those of BF16 models, or nearly all different
+     * ones, as those of F32 models, inputs are read little more than once: the tensors are merged by the cuts that a sample makes
+     * likely, and what these got wrong is merged again.
      *
      * @param base the base model's tensor
      * @param models at least one; tensors of the base's element count

@@ -5,12 +5,17 @@ import dev.fusor.simd.Lanes;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
+import dev.fusor.trim.KeyWatch;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
 import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Selected;
 import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelection.Use;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
@@ -30,7 +35,7 @@ final class DisjointMergeCpu implements DisjointMerge {
     @Override
     public void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out) {
         check(base, voters, out);
-        eachRange(voters, first, out.elements(), merge(base, voters, first, rule, out, null, null));
+        eachRange(voters, first, out.elements(), merge(base, voters, first, rule, out, null, 0));
     }
 
     @Override
@@ -46,11 +51,53 @@ final class DisjointMergeCpu implements DisjointMerge {
         Part whole = new Part(base, models.stream().<TensorSource>map(Trimmed::x).toList());
         List<Wanted> wanted = IntStream.range(0, models.size()).mapToObj(m -> new Wanted(m, models.get(m).kept()))
                 .toList();
-        return MagnitudeSelection.on(device).select(List.of(whole), wanted, ties,
-                (part, from, count, cuts, larger, equal) -> {
-                    List<Voter> voters = voters(models, cuts);
-                    eachRange(voters, 0, from, from + count, merge(base, voters, 0, rule, out, larger, equal));
-                });
+        return MagnitudeSelection.on(device).select(List.of(whole), wanted, ties, new Use() {
+            @Override
+            public void run(int part, long from, int count, List<MagnitudeCut> cuts, KeyWatch watch) {
+                List<Voter> voters = voters(models, cuts);
+                eachRange(voters, 0, from, from + count, merge(base, voters, 0, rule, out, watch, from));
+            }
+
+            @Override
+            public void mend(int part, long from, int[] places, List<MagnitudeCut> cuts) {
+                merge(base, models, rule, out, from, places, cuts);
+            }
+        });
+    }
+
+    /** Merges some elements of a range again: those of a tensor of their own, which they are copied to and from. */
+    private static void merge(Tensor base, List<Trimmed> models, Rule rule, Tensor out, long from, int[] places,
+            List<MagnitudeCut> cuts) {
+        try (Arena arena = Arena.ofConfined()) {
+            List<Voter> voters = IntStream.range(0, models.size())
+                    .mapToObj(m -> new Voter(gathered(arena, models.get(m).x(), from, places), models.get(m).weight(),
+                            among(cuts.get(m), from, places)))
+                    .toList();
+            Tensor merged = Tensor.allocate(arena, out.dtype(), places.length);
+            eachRange(voters, 0, 0, places.length,
+                    merge(gathered(arena, base, from, places), voters, 0, rule, merged, null, 0));
+            long bytes = out.dtype().byteSize(1);
+            for (int i = 0; i < places.length; i++) {
+                MemorySegment.copy(merged.data(), i * bytes, out.data(), (from + places[i]) * bytes, bytes);
+            }
+        }
+    }
+
+    private static Tensor gathered(Arena arena, Tensor tensor, long from, int[] places) {
+        Tensor some = Tensor.allocate(arena, tensor.dtype(), places.length);
+        long bytes = tensor.dtype().byteSize(1);
+        for (int i = 0; i < places.length; i++) {
+            MemorySegment.copy(tensor.data(), (from + places[i]) * bytes, some.data(), i * bytes, bytes);
+        }
+        return some;
+    }
+
+    /** A cut as it is for some elements of a range that have been moved together. */
+    private static MagnitudeCut among(MagnitudeCut cut, long from, int[] places) {
+        int kept = cut.lastTie() == Long.MAX_VALUE
+                ? places.length
+                : (int) Arrays.stream(places).filter(place -> from + place <= cut.lastTie()).count();
+        return new MagnitudeCut(cut.key(), kept - 1L);
     }
 
     private static List<Voter> voters(List<Trimmed> models, List<MagnitudeCut> cuts) {
@@ -58,24 +105,23 @@ final class DisjointMergeCpu implements DisjointMerge {
                 .mapToObj(m -> new Voter(models.get(m).x(), models.get(m).weight(), cuts.get(m))).toList();
     }
 
-    /** The merge of elements whose keys kept are the same throughout; counts keys if it is given where. */
-    private static Step merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out, int[] larger,
-            int[] equal) {
-        boolean counts = larger != null;
+    /** The merge of elements whose keys kept are the same throughout; watches the keys of a range if it is to. */
+    private static Step merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out, KeyWatch watch,
+            long watchedFrom) {
         boolean vectors = Specialised.available()
                 && everything(base, voters, out).allMatch(tensor -> Lanes.supports(tensor.dtype()));
         DisjointMergeVectors byVectors = vectors
-                ? new DisjointMergeVectors(base, voters, first, rule, out, counts)
+                ? new DisjointMergeVectors(base, voters, first, rule, out, watch)
                 : null;
         DisjointMergePlain plainly = new DisjointMergePlain(base, voters, first, rule, out);
         return (from, count) -> {
             int whole = vectors ? count - count % Lanes.LENGTH : 0;
             if (whole > 0) {
-                byVectors.merge(from, whole, larger, equal);
+                byVectors.merge(from, whole, (int) (from - watchedFrom));
             }
             plainly.merge(from + whole, count - whole);
-            if (counts) {
-                plainly.count(from + whole, count - whole, larger, equal);
+            if (watch != null) {
+                plainly.watch(from + whole, count - whole, watch, (int) (from + whole - watchedFrom));
             }
         };
     }

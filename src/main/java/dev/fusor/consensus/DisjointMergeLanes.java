@@ -3,9 +3,11 @@ package dev.fusor.consensus;
 import dev.fusor.consensus.DisjointMerge.Aggregation;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Zero;
+import dev.fusor.consensus.DisjointMergeLoop.Watch;
 import dev.fusor.simd.Lanes;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.DType;
+import dev.fusor.trim.MagnitudeCut;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.nio.ByteOrder;
@@ -36,7 +38,8 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
     private static final boolean ZERO_IS_MINUS = FORM.zero() == Zero.MINUS;
     private static final boolean NORMALIZE = FORM.normalize();
     private static final boolean DROP = FORM.drop();
-    private static final boolean KEYS = FORM.counts() && FORM.step().vote();
+    private static final boolean WATCH = FORM.watch() != Watch.NONE && FORM.step().vote();
+    private static final boolean LIST = FORM.watch() == Watch.LIST;
     private static final boolean VOTE = FORM.step().vote();
     private static final boolean SETTLE = FORM.step().settle();
     private static final boolean FIRST = FORM.step().first();
@@ -47,6 +50,7 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
     private static final int SIGN = 0x80000000;
     private static final int ONE = 0x3F800000;
     private static final FloatVector NOTHING = FloatVector.zero(Lanes.FLOAT);
+    private static final IntVector STEPS = IntVector.zero(Lanes.INT).addIndex(1);
 
     DisjointMergeLanes() {}
 
@@ -88,18 +92,35 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
         int width1 = group.width[1];
         int width2 = group.width[2];
         int width3 = group.width[3];
-        int tie0 = group.tie[0];
-        int tie1 = group.tie[1];
-        int tie2 = group.tie[2];
-        int tie3 = group.tie[3];
+        int span0 = group.span[0];
+        int span1 = group.span[1];
+        int span2 = group.span[2];
+        int span3 = group.span[3];
+        int place = group.place;
+        int[] places0 = group.places[0];
+        int[] places1 = group.places[second];
+        int[] places2 = group.places[third];
+        int[] places3 = group.places[fourth];
+        int[] keys0 = group.keys[0];
+        int[] keys1 = group.keys[second];
+        int[] keys2 = group.keys[third];
+        int[] keys3 = group.keys[fourth];
+        int end0 = group.near[0];
+        int end1 = group.near[1];
+        int end2 = group.near[2];
+        int end3 = group.near[3];
+        int watched0 = group.watched[0];
+        int watched1 = group.watched[1];
+        int watched2 = group.watched[2];
+        int watched3 = group.watched[3];
         IntVector kept0 = IntVector.zero(Lanes.INT);
         IntVector kept1 = IntVector.zero(Lanes.INT);
         IntVector kept2 = IntVector.zero(Lanes.INT);
         IntVector kept3 = IntVector.zero(Lanes.INT);
-        IntVector tied0 = IntVector.zero(Lanes.INT);
-        IntVector tied1 = IntVector.zero(Lanes.INT);
-        IntVector tied2 = IntVector.zero(Lanes.INT);
-        IntVector tied3 = IntVector.zero(Lanes.INT);
+        IntVector near0 = IntVector.zero(Lanes.INT);
+        IntVector near1 = IntVector.zero(Lanes.INT);
+        IntVector near2 = IntVector.zero(Lanes.INT);
+        IntVector near3 = IntVector.zero(Lanes.INT);
         for (long i = 0; i < count; i += Lanes.LENGTH) {
             long in = i * IN_BYTES;
             long at = i * Float.BYTES;
@@ -113,9 +134,18 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                 FloatVector delta = vote0.sub(b);
                 IntVector key = delta.reinterpretAsInts().and(Integer.MAX_VALUE);
                 VectorMask<Integer> inBand = key.sub(least0).compare(VectorOperators.ULT, width0);
-                if (KEYS) {
+                if (WATCH) {
                     kept0 = kept0.add(1, inBand);
-                    tied0 = tied0.add(1, key.compare(VectorOperators.EQ, tie0));
+                    VectorMask<Integer> isNear = LIST
+                            ? key.sub(watched0).compare(VectorOperators.ULT, span0)
+                            : key.compare(VectorOperators.EQ, watched0);
+                    if (LIST) {
+                        STEPS.add(place + (int) i).compress(isNear).intoArray(places0, end0);
+                        key.min(MagnitudeCut.NAN_KEY).compress(isNear).intoArray(keys0, end0);
+                        end0 += isNear.trueCount();
+                    } else {
+                        near0 = near0.add(1, isNear);
+                    }
                 }
                 VectorMask<Float> kept = inBand.cast(Lanes.FLOAT);
                 if (DROP) {
@@ -136,9 +166,18 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                 FloatVector delta = vote1.sub(b);
                 IntVector key = delta.reinterpretAsInts().and(Integer.MAX_VALUE);
                 VectorMask<Integer> inBand = key.sub(least1).compare(VectorOperators.ULT, width1);
-                if (KEYS) {
+                if (WATCH) {
                     kept1 = kept1.add(1, inBand);
-                    tied1 = tied1.add(1, key.compare(VectorOperators.EQ, tie1));
+                    VectorMask<Integer> isNear = LIST
+                            ? key.sub(watched1).compare(VectorOperators.ULT, span1)
+                            : key.compare(VectorOperators.EQ, watched1);
+                    if (LIST) {
+                        STEPS.add(place + (int) i).compress(isNear).intoArray(places1, end1);
+                        key.min(MagnitudeCut.NAN_KEY).compress(isNear).intoArray(keys1, end1);
+                        end1 += isNear.trueCount();
+                    } else {
+                        near1 = near1.add(1, isNear);
+                    }
                 }
                 VectorMask<Float> kept = inBand.cast(Lanes.FLOAT);
                 if (DROP) {
@@ -159,9 +198,18 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                 FloatVector delta = vote2.sub(b);
                 IntVector key = delta.reinterpretAsInts().and(Integer.MAX_VALUE);
                 VectorMask<Integer> inBand = key.sub(least2).compare(VectorOperators.ULT, width2);
-                if (KEYS) {
+                if (WATCH) {
                     kept2 = kept2.add(1, inBand);
-                    tied2 = tied2.add(1, key.compare(VectorOperators.EQ, tie2));
+                    VectorMask<Integer> isNear = LIST
+                            ? key.sub(watched2).compare(VectorOperators.ULT, span2)
+                            : key.compare(VectorOperators.EQ, watched2);
+                    if (LIST) {
+                        STEPS.add(place + (int) i).compress(isNear).intoArray(places2, end2);
+                        key.min(MagnitudeCut.NAN_KEY).compress(isNear).intoArray(keys2, end2);
+                        end2 += isNear.trueCount();
+                    } else {
+                        near2 = near2.add(1, isNear);
+                    }
                 }
                 VectorMask<Float> kept = inBand.cast(Lanes.FLOAT);
                 if (DROP) {
@@ -182,9 +230,18 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                 FloatVector delta = vote3.sub(b);
                 IntVector key = delta.reinterpretAsInts().and(Integer.MAX_VALUE);
                 VectorMask<Integer> inBand = key.sub(least3).compare(VectorOperators.ULT, width3);
-                if (KEYS) {
+                if (WATCH) {
                     kept3 = kept3.add(1, inBand);
-                    tied3 = tied3.add(1, key.compare(VectorOperators.EQ, tie3));
+                    VectorMask<Integer> isNear = LIST
+                            ? key.sub(watched3).compare(VectorOperators.ULT, span3)
+                            : key.compare(VectorOperators.EQ, watched3);
+                    if (LIST) {
+                        STEPS.add(place + (int) i).compress(isNear).intoArray(places3, end3);
+                        key.min(MagnitudeCut.NAN_KEY).compress(isNear).intoArray(keys3, end3);
+                        end3 += isNear.trueCount();
+                    } else {
+                        near3 = near3.add(1, isNear);
+                    }
                 }
                 VectorMask<Float> kept = inBand.cast(Lanes.FLOAT);
                 if (DROP) {
@@ -286,15 +343,15 @@ final class DisjointMergeLanes implements DisjointMergeLoop {
                 }
             }
         }
-        if (KEYS) {
+        if (WATCH) {
             group.kept[0] += kept0.reduceLanes(VectorOperators.ADD);
-            group.tied[0] += tied0.reduceLanes(VectorOperators.ADD);
+            group.near[0] = end0 + near0.reduceLanes(VectorOperators.ADD);
             group.kept[1] += kept1.reduceLanes(VectorOperators.ADD);
-            group.tied[1] += tied1.reduceLanes(VectorOperators.ADD);
+            group.near[1] = end1 + near1.reduceLanes(VectorOperators.ADD);
             group.kept[2] += kept2.reduceLanes(VectorOperators.ADD);
-            group.tied[2] += tied2.reduceLanes(VectorOperators.ADD);
+            group.near[2] = end2 + near2.reduceLanes(VectorOperators.ADD);
             group.kept[3] += kept3.reduceLanes(VectorOperators.ADD);
-            group.tied[3] += tied3.reduceLanes(VectorOperators.ADD);
+            group.near[3] = end3 + near3.reduceLanes(VectorOperators.ADD);
         }
     }
 

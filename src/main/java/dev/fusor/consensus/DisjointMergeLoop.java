@@ -25,11 +25,21 @@ interface DisjointMergeLoop {
      * @param zero what a sum of 0 elects
      * @param normalize whether the weights of those who count are divided by
      * @param drop whether there are factors
-     * @param counts whether those who vote count their keys
+     * @param watch what those who vote do with their keys
      * @param step what is done with the models
      */
     record Form(DType input, DType output, int models, Election election, Aggregation aggregation, Zero zero,
-            boolean normalize, boolean drop, boolean counts, Step step) {}
+            boolean normalize, boolean drop, Watch watch, Step step) {}
+
+    /** What becomes of keys near a cut. */
+    enum Watch {
+        /** Nothing. */
+        NONE,
+        /** They are counted. */
+        COUNT,
+        /** Their elements are listed. */
+        LIST
+    }
 
     /**
      * What is done with the models of a group.
@@ -64,11 +74,16 @@ interface DisjointMergeLoop {
         final int[] least = new int[GROUP];
         /** How many keys from there on are kept, unsigned. */
         final int[] width = new int[GROUP];
-        /** A key, whose elements are counted. */
-        final int[] tie = new int[GROUP];
-        /** Counters of elements that the band keeps, and of elements of that key. */
+        /** The first of the keys that are watched, and how many these are, unsigned: 1 if they are only counted. */
+        final int[] watched = new int[GROUP];
+        final int[] span = new int[GROUP];
+        /** Counters of elements that the band keeps, and of elements with a key that is watched. */
         final int[] kept = new int[GROUP];
-        final int[] tied = new int[GROUP];
+        final int[] near = new int[GROUP];
+        /** Where these elements are, their keys, and where the first element of the loop is; {@link #near} of them have been listed. */
+        final int[][] places = new int[GROUP][];
+        final int[][] keys = new int[GROUP][];
+        int place;
         final MemorySegment[] factors = new MemorySegment[GROUP];
         final MemorySegment[] votes = new MemorySegment[GROUP];
     }

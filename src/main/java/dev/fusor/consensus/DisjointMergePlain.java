@@ -9,6 +9,7 @@ import dev.fusor.simd.Scratch;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.KeyWatch;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.TaskVector;
 import java.lang.foreign.MemorySegment;
@@ -87,18 +88,22 @@ final class DisjointMergePlain {
         }
     }
 
-    /** Adds for each model how many keys are larger than its cut's, and how many equal it. */
-    void count(long from, int count, int[] larger, int[] equal) {
+    /** Looks at the keys of elements, of which the first has this place in the range that is watched. */
+    void watch(long from, int count, KeyWatch watch, int place) {
         float[] delta = Scratch.mine().floats(VOTES);
         for (int m = 0; m < voters.size(); m++) {
-            int cut = voters.get(m).band().atLeast().key();
+            int least = voters.get(m).band().leastKey(first + from);
             for (int done = 0; done < count; done += ELEMENTS) {
                 int block = Math.min(ELEMENTS, count - done);
                 TaskVector.load(base, voters.get(m).x(), from + done, delta, block);
                 for (int i = 0; i < block; i++) {
                     int key = MagnitudeCut.keyOf(delta[i]);
-                    larger[m] += key > cut ? 1 : 0;
-                    equal[m] += key == cut ? 1 : 0;
+                    boolean near = Integer.compareUnsigned(key - watch.least(m), watch.span(m)) < 0;
+                    if (near && watch.lists()) {
+                        watch.places(m)[watch.near(m)] = place + done + i;
+                        watch.keys(m)[watch.near(m)] = key;
+                    }
+                    watch.add(m, key >= least ? 1 : 0, near ? 1 : 0);
                 }
             }
         }

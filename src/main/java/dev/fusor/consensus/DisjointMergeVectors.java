@@ -6,11 +6,13 @@ import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.consensus.DisjointMergeLoop.Group;
 import dev.fusor.consensus.DisjointMergeLoop.Step;
 import dev.fusor.consensus.DisjointMergeLoop.Sums;
+import dev.fusor.consensus.DisjointMergeLoop.Watch;
 import dev.fusor.simd.Convert;
 import dev.fusor.simd.Scratch;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.KeyWatch;
 import dev.fusor.trim.MagnitudeCut;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -50,7 +52,7 @@ final class DisjointMergeVectors {
     private final DType input;
     /** Likewise of the output. */
     private final DType output;
-    private final boolean counts;
+    private final KeyWatch watch;
     private final List<Stage> stages;
 
     /** A step with one of the groups of models. */
@@ -59,9 +61,9 @@ final class DisjointMergeVectors {
     /**
      * Prepares.
      *
-     * @param counts whether {@link #merge} counts keys as well
+     * @param watch is told of the voters' keys, or null
      */
-    DisjointMergeVectors(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out, boolean counts) {
+    DisjointMergeVectors(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out, KeyWatch watch) {
         this.base = base;
         this.voters = voters;
         this.first = first;
@@ -71,7 +73,7 @@ final class DisjointMergeVectors {
         boolean alike = voters.stream().allMatch(voter -> voter.x().dtype() == base.dtype());
         this.input = alike && base.dtype() == DType.BF16 ? DType.BF16 : DType.F32;
         this.output = out.dtype() == DType.BF16 ? DType.BF16 : DType.F32;
-        this.counts = counts;
+        this.watch = watch;
         this.stages = stages();
     }
 
@@ -94,7 +96,11 @@ final class DisjointMergeVectors {
         List<Voter> members = members(group);
         return new Stage(group, step, TEMPLATE.of(new DisjointMergeLoop.Form(input, output, members.size(),
                 rule.election(), rule.aggregation(), rule.zero(), rule.normalize(), step.vote() && drops(members),
-                counts, step)));
+                watch(), step)));
+    }
+
+    private Watch watch() {
+        return watch == null ? Watch.NONE : watch.lists() ? Watch.LIST : Watch.COUNT;
     }
 
     private List<Voter> members(int group) {
@@ -104,10 +110,9 @@ final class DisjointMergeVectors {
     /**
      * Merges elements of the output, on the calling thread; their keys kept must be the same throughout.
      *
-     * @param larger receives, if keys are counted, how many of each model are larger than its cut's; added to what is there
-     * @param equal receives how many equal it, likewise
+     * @param place of the first one in the range that is watched
      */
-    void merge(long from, int count, int[] larger, int[] equal) {
+    void merge(long from, int count, int place) {
         Scratch scratch = Scratch.mine();
         if (drops(voters)) {
             MemorySegment ones = scratch.buffer(ONES);
@@ -123,14 +128,13 @@ final class DisjointMergeVectors {
                 (float) rule.lambda());
         int block = needsScratch() ? ELEMENTS : count;
         for (int done = 0; done < count; done += block) {
+            for (Group group : groups) {
+                group.place = place + done;
+            }
             mergeBlock(groups, sums, from + done, Math.min(block, count - done));
         }
-        for (int m = 0; counts && m < voters.size(); m++) {
-            Group group = groups[m / GROUP];
-            int member = m % GROUP;
-            int tied = group.tied[member];
-            equal[m] += tied;
-            larger[m] += group.kept[member] - (group.least[member] == group.tie[member] ? tied : 0);
+        for (int m = 0; watch != null && m < voters.size(); m++) {
+            watch.add(m, groups[m / GROUP].kept[m % GROUP], groups[m / GROUP].near[m % GROUP] - watch.near(m));
         }
     }
 
@@ -154,9 +158,17 @@ final class DisjointMergeVectors {
             group.weight[m] = (float) voter.weight();
             group.least[m] = voter.band().leastKey(first + from);
             group.width[m] = width(group.least[m], voter.band().limitKey(first + from));
-            group.tie[m] = voter.band().atLeast().key();
             group.factors[m] = scratch.buffer(voter.drop() == null ? ONES : FACTORS + m);
             group.votes[m] = scratch.buffer(VOTES + number * GROUP + m);
+            if (watch != null) {
+                group.watched[m] = watch.least(number * GROUP + m);
+                group.span[m] = watch.span(number * GROUP + m);
+                group.near[m] = watch.near(number * GROUP + m);
+            }
+            if (watch != null && watch.lists()) {
+                group.places[m] = watch.places(number * GROUP + m);
+                group.keys[m] = watch.keys(number * GROUP + m);
+            }
         }
         return group;
     }

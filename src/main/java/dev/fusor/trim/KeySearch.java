@@ -46,6 +46,10 @@ final class KeySearch {
     private long rank;
 
     private int likely = -1;
+    /** In the middle of the bracket. */
+    private int guess;
+    /** How many keys are expected in the bracket. */
+    private double expected;
     /** The likely number of the first tile of which no tie is kept. */
     private int likelyTile;
     private int sureLow;
@@ -108,6 +112,8 @@ final class KeySearch {
         likely = key == sample.key(-MagnitudeSample.LIKELY, 0) ? key : -1;
         likelyTile = likely < 0 ? 0 : (int) Math.rint(tiles * sample.tiesKept(likely));
         heavy = sample.heavy();
+        guess = sample.key(0, 0);
+        expected = among * sample.inDoubt();
     }
 
     /** Whether the first pass counts one key alone, which by the sample is the k-th. */
@@ -115,9 +121,25 @@ final class KeySearch {
         return likely >= 0 && likely < MagnitudeCut.NAN_KEY;
     }
 
-    /** What is likely to be kept of a tile, if {@link #isLikely}: all of its ties or none. */
+    /** Whether the first pass gathers a bracket of keys, by the sample few enough and nearly all different. */
+    boolean isListable() {
+        return sureHigh >= 0 && likely < 0 && heavy.length == 0 && expected <= share;
+    }
+
+    /** What is likely to be kept of a tile, if {@link #isLikely} or {@link #isListable}: all of its ties or none. */
     MagnitudeCut likelyCut(int tile, Ties ties) {
-        return new MagnitudeCut(likely, ties == Ties.ALL_TIES || tile < likelyTile ? Long.MAX_VALUE : -1);
+        boolean allTies = !isLikely() || ties == Ties.ALL_TIES || tile < likelyTile;
+        return new MagnitudeCut(isLikely() ? likely : guess, allTies ? Long.MAX_VALUE : -1);
+    }
+
+    /** The first key that the first pass counts or gathers. */
+    int leastWatched() {
+        return isLikely() ? likely : sureLow;
+    }
+
+    /** The last one. */
+    int mostWatched() {
+        return isLikely() ? likely : sureHigh;
     }
 
     /** Plans a pass: every tile is then to be looked at once. */
@@ -143,9 +165,14 @@ final class KeySearch {
         pass.look(tile, base, x);
     }
 
-    /** Takes what somebody else counted in a tile, in the place of {@link #look}: the pass counts one key. */
-    void counted(int tile, int larger, int equal) {
-        pass.counted(tile, larger, equal);
+    /** Takes what somebody else saw of a tile by the likely cut, in the place of {@link #look}. */
+    void watched(int tile, int kept, int equal, MagnitudeCut cut) {
+        pass.counted(tile, kept - (cut.lastTie() < 0 ? 0 : equal), equal);
+    }
+
+    /** Likewise if keys were listed. */
+    void listed(int tile, int kept, int[] keys) {
+        pass.gathered(tile, kept - Keys.count(keys, guess, Keys.LARGEST), keys, keys.length);
     }
 
     /** Draws the conclusions when every tile has been looked at. */
@@ -213,7 +240,7 @@ final class KeySearch {
         private final int shift;
         private final LongAdder over = new LongAdder();
         private final LongAdder inside = new LongAdder();
-        private final AtomicLong gathered = new AtomicLong();
+        private final AtomicLong held = new AtomicLong();
         /** Counts of the one key in each tile. */
         private final int[] equal;
         /** Or bins, of the whole or of each stripe. */
@@ -255,12 +282,17 @@ final class KeySearch {
                 counted(tile, KeyScan.above(counts), count);
                 return;
             }
-            over.add(KeyScan.above(counts));
+            gathered(tile, KeyScan.above(counts), room, count);
+        }
+
+        /** Takes the keys in the bracket. */
+        void gathered(int tile, int larger, int[] room, int count) {
+            over.add(larger);
             inside.add(count);
             KeySearch.count(room, count, low, shift, bins[(int) ((long) tile * bins.length / tiles)]);
             if (keys != null) {
                 int kept = kept(tile, room, count);
-                if (gathered.addAndGet(kept) <= share) {
+                if (held.addAndGet(kept) <= share) {
                     keys[tile] = Arrays.copyOf(room, kept);
                 }
             }
@@ -308,7 +340,7 @@ final class KeySearch {
                 Arrays.setAll(sum, bin -> sum[bin] + stripe[bin]);
             }
             choose(sum, low, high, shift);
-            if (keys != null && gathered.get() <= share && gatherLow <= KeySearch.this.low
+            if (keys != null && held.get() <= share && gatherLow <= KeySearch.this.low
                     && KeySearch.this.high <= gatherHigh) {
                 chooseAmongGathered(device);
             } else if (bins.length > 1) {

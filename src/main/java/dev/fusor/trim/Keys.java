@@ -33,7 +33,7 @@ final class Keys {
     }
 
     /** 1 or 0, from the sign of what is negative if one of the bounds is passed. */
-    private static int isWithin(int key, int least, int most) {
+    static int isWithin(int key, int least, int most) {
         return 1 + ((key - least | most - key) >> 31);
     }
 

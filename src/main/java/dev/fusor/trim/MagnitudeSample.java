@@ -136,6 +136,11 @@ final class MagnitudeSample {
         return from;
     }
 
+    /** The share of the sample between the keys that are {@link #SURE} deviations away. */
+    double inDoubt() {
+        return (double) (firstFrom(key(SURE, RUN) + 1) - firstFrom(key(-SURE, RUN))) / size;
+    }
+
     private long rank(double deviations, int more) {
         double place = (fraction - deviations * Math.sqrt(fraction * (1 - fraction) / size)) * size;
         return (long) (deviations > 0 ? Math.floor(place) - more : Math.ceil(place) + 1 + more);

@@ -94,30 +94,39 @@ public sealed interface MagnitudeSelection permits MagnitudeSelectionCpu {
         return select(parts, wanted, ties, null);
     }
 
-    /** What cuts are needed for. */
-    @FunctionalInterface
+    /** What cuts are needed for. Called on several threads at the same time. */
     interface Use {
         /**
-         * Uses cuts in a range, and counts the magnitudes of the task vectors there on the way. Called on several threads at the
-         * same time.
+         * Uses cuts in a range, and watches the magnitudes of the task vectors there on the way.
          *
          * @param part the number of the part
          * @param from the range's first element in the part
          * @param count how many elements
          * @param cuts for each that is wanted, the part's
-         * @param larger receives for each that is wanted how many keys are larger than the cut's; null if nobody asks
-         * @param equal receives for each that is wanted how many keys equal the cut's; null if nobody asks
+         * @param watch is told of the keys of each that is wanted; null if nobody asks
          */
-        void run(int part, long from, int count, List<MagnitudeCut> cuts, int[] larger, int[] equal);
+        void run(int part, long from, int count, List<MagnitudeCut> cuts, KeyWatch watch);
+
+        /**
+         * Uses cuts for some elements of a range, once more.
+         *
+         * @param part the number of the part
+         * @param from the range's first element in the part
+         * @param places where the elements are, from there; in order
+         * @param cuts for each that is wanted, the part's
+         */
+        void mend(int part, long from, int[] places, List<MagnitudeCut> cuts);
     }
 
     /**
-     * Selects as {@link #select(List, List, Ties)} and uses the cuts; where few magnitudes are different, as in task vectors of
-     * BF16 models, both in one pass.
+     * Selects as {@link #select(List, List, Ties)} and uses the cuts, both in one pass where a sample says enough of them.
      *
-     * <p>If a sample leaves little doubt about the key of each cut, everything is used by the cuts that are likely, and what is
-     * counted meanwhile proves them; ranges in which a likely cut kept too many or too few are used again. Else everything is
-     * used when the cuts are known. Either way the last use of each element is by the cuts that are returned.
+     * <p>Where few magnitudes are different, as in task vectors of BF16 models, the sample leaves little doubt about the key of
+     * each cut. Everything is used by the cuts that are likely, and what is counted meanwhile proves them; ranges in which a
+     * likely cut kept too many or too few are used again. Where nearly all are different, everything is used by cuts in the middle
+     * of a bracket, and the elements in some bracket are listed, up to four million (32 MiB); the cuts are found among them, and
+     * those on the wrong side are used again. Else everything is used when the cuts are known. Either way the last use of each element
+     * is by the cuts that are returned.
      *
      * @param parts tensors, in the order in which ties are kept; each of as many models
      * @param wanted what is to be kept of which models; a model may be named twice

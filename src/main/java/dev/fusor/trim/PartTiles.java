@@ -41,6 +41,11 @@ final class PartTiles {
         return length;
     }
 
+    /** Elements of the largest tile. */
+    int size() {
+        return size;
+    }
+
     int count() {
         return firstTiles[parts.size()];
     }

@@ -8,6 +8,7 @@ import dev.fusor.testing.Tensors;
 import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Selected;
 import dev.fusor.trim.MagnitudeSelection.Ties;
+import dev.fusor.trim.MagnitudeSelection.Use;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
@@ -30,7 +31,11 @@ class SelectionUseTest {
     @CsvSource({
         "few values,                  EXACT_K,  1.2", // where ties end is a guess
         "few values,                  ALL_TIES, 1",
-        "continuous,                  EXACT_K,  1", // nothing is likely: all is used in the end
+        "continuous,                  EXACT_K,  1.01", // those between the cut and the middle of the bracket again
+        "continuous,                  ALL_TIES, 1.01",
+        "continuous with NaN,         EXACT_K,  1.01",
+        "other values elsewhere,      EXACT_K,  2",
+        "a crowd near the cut,        EXACT_K,  2", // too many to list
         "few values last,             EXACT_K,  2",
         "another key elsewhere,       EXACT_K,  2",
         "larger ones elsewhere,       ALL_TIES, 2"
@@ -38,7 +43,10 @@ class SelectionUseTest {
     void theLastUseIsByTheCutThatIsReturned(String kind, Ties ties, double most) {
         Tensor x = filled(switch (kind) {
             case "few values" -> i -> (i * 2_654_435_761L >>> 8) % 7;
-            case "continuous" -> i -> i * 2_654_435_761L >>> 8 & 0xFFFFFF;
+            case "continuous" -> SelectionUseTest::spread;
+            case "continuous with NaN" -> i -> i % 9 < 4 ? Double.NaN : spread(i);
+            case "other values elsewhere" -> i -> spread(i) * (sampled(i) ? 1 : 0.5);
+            case "a crowd near the cut" -> i -> sampled(i) ? spread(i) : 0.55 * (1 << 24) + spread(i) / 20;
             case "few values last" -> i -> i < LENGTH / 2 ? 2 + i % 2 * 4 : 3;
             case "another key elsewhere" -> i -> sampled(i) ? 3 : 1 + i % 2 * 4;
             default -> i -> sampled(i) ? 3 : 4 + i % 2;
@@ -50,20 +58,40 @@ class SelectionUseTest {
         AtomicIntegerArray uses = new AtomicIntegerArray(LENGTH);
         Selected selected = MagnitudeSelection.on(DEVICE).select(parts,
                 List.of(new Wanted(0, k), new Wanted(0, 0), new Wanted(0, LENGTH)), ties,
-                (part, from, count, cuts, larger, equal) -> {
-                    assertThat(cuts.get(1)).isEqualTo(MagnitudeCut.NONE);
-                    assertThat(cuts.get(2)).isEqualTo(MagnitudeCut.ALL);
-                    MagnitudeCut cut = cuts.getFirst();
-                    int first = (int) from + (part == 0 ? 0 : PARTS_BEGIN);
-                    for (int i = first; i < first + count; i++) {
-                        key[i] = cut.key();
-                        lastTie[i] = cut.lastTie();
-                        uses.incrementAndGet(i);
-                        int own = MagnitudeCut.keyOf((float) Elements.get(x, i));
-                        if (larger != null) {
-                            larger[0] += own > cut.key() ? 1 : 0;
-                            equal[0] += own == cut.key() ? 1 : 0;
+                new Use() {
+                    @Override
+                    public void run(int part, long from, int count, List<MagnitudeCut> cuts, KeyWatch watch) {
+                        assertThat(cuts.subList(1, 3)).containsExactly(MagnitudeCut.NONE, MagnitudeCut.ALL);
+                        for (int place = 0; place < count; place++) {
+                            use(part, from, place, cuts);
+                            int own = MagnitudeCut.keyOf((float) Elements.get(x, first(part, from) + place));
+                            if (watch != null) {
+                                boolean near = own >= watch.least(0) && own - watch.least(0) < watch.span(0);
+                                if (near && watch.lists()) {
+                                    watch.places(0)[watch.near(0)] = place;
+                                    watch.keys(0)[watch.near(0)] = own;
+                                }
+                                watch.add(0, cuts.getFirst().leastKey(from) <= own ? 1 : 0, near ? 1 : 0);
+                            }
                         }
+                    }
+
+                    @Override
+                    public void mend(int part, long from, int[] places, List<MagnitudeCut> cuts) {
+                        for (int place : places) {
+                            use(part, from, place, cuts);
+                        }
+                    }
+
+                    private void use(int part, long from, int place, List<MagnitudeCut> cuts) {
+                        int i = first(part, from) + place;
+                        key[i] = cuts.getFirst().key();
+                        lastTie[i] = cuts.getFirst().lastTie();
+                        uses.incrementAndGet(i);
+                    }
+
+                    private int first(int part, long from) {
+                        return (int) from + (part == 0 ? 0 : PARTS_BEGIN);
                     }
                 });
         long kept = 0;
@@ -84,6 +112,11 @@ class SelectionUseTest {
             assertThat(kept).as(kind).isEqualTo(k);
         }
         assertThat(total / (double) LENGTH).as(kind).isBetween(1.0, most);
+    }
+
+    /** Integers up to 2^24, which float32 holds. */
+    private static double spread(int i) {
+        return i * 2_654_435_761L >>> 8 & 0xFFFFFF;
     }
 
     private static boolean sampled(int i) {
