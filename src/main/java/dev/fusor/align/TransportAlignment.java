@@ -57,7 +57,8 @@ public final class TransportAlignment {
     public record Options(Predicate<Occurrence> takenIn, int sweeps) {
         /**
          * Tensors that lie as PyTorch has linear layers and convolutions, {@code [outputs, inputs, positions ...]}: units on axis 1 are
-         * taken in. Two sweeps.
+         * taken in. Two sweeps. The layers of GPT-2 lie the other way round, and an embedding gives what is on its axis 1: networks with
+         * these need a predicate of their own.
          */
         public static final Options DEFAULT = new Options(occurrence -> occurrence.axis() == 1, 2);
 

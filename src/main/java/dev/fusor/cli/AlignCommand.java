@@ -59,7 +59,7 @@ final class AlignCommand implements Callable<Integer> {
         "--output"}, paramLabel = "OUT_DIR", required = true, description = "The folder to make: B aligned, and alignment.json with the permutations.")
     private Path output;
 
-    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "auto", description = "Where similarities are computed: auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}, which is cpu).")
+    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "auto", description = "Where units are matched: auto, cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}, which is cpu).")
     private String device;
 
     @Mixin

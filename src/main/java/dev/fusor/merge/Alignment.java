@@ -87,7 +87,7 @@ public final class Alignment {
      * @param plan names the model to align to
      * @param spec fits that model
      * @param checkpoints the plan's models, in its order
-     * @param options tell threads, memory and where similarities are computed; the matrix of the largest group has to fit beside the merge
+     * @param options tell threads, memory and where units are matched; the matrix of the largest group has to fit beside the merge
      * @param observer is told of every step
      * @throws MergeException if a model has other tensors or shapes than the one aligned to, if weights cannot be matched, or if
      * the memory allowed is too little, or if the CUDA device fails
