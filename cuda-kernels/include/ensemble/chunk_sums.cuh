@@ -105,7 +105,7 @@ __device__ inline Statistics Row<FORMAT, PART>::total(int slot, float share) con
     }
     all.logSum = float_math::log(__double2float_rn(all.sum));
     all.scale = __double2float_rn(__ddiv_rn(share, all.sum));
-    all.entropy = __fsub_rn(all.logSum, __double2float_rn(__ddiv_rn(moment, all.sum)));
+    all.meanDifference = __ddiv_rn(moment, all.sum);
     return all;
 }
 

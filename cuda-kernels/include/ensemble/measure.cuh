@@ -19,7 +19,7 @@ template <Format FORMAT, bool PART>
 __device__ inline void Row<FORMAT, PART>::measureModel(int e, int chunk, Maximum maximum) const
 {
     const bool votes = job.mode == VOTE;
-    const ChunkRecord found = recordOf(chunk, maximum, !votes || wants(LOG_SUM_EXP), votes);
+    const ChunkRecord found = recordOf(chunk, maximum, !votes || job.everyModel, votes);
     if (team().lane == 0) {
         record(chunk, e) = found;
     }
@@ -42,23 +42,6 @@ __device__ inline void Row<FORMAT, PART>::measureFew() const
     }
 }
 
-// Makes x -infinity where a model lacks a class.
-template <Format FORMAT, bool PART>
-__device__ inline Maximum Row<FORMAT, PART>::clearAbsent(int e, int chunk) const
-{
-    Maximum maximum;
-#pragma unroll 1
-    for (int r = 0; r < rowsOf(chunk); r++) {
-        const int c = classOf(chunk, r);
-        float2 x = pair(r);
-        x.x = c < job.classes && has(e, c) ? x.x : -float_math::kInfinity;
-        x.y = c + 1 < job.classes && has(e, c + 1) ? x.y : -float_math::kInfinity;
-        maximum.take(x);
-        pair(r) = x;
-    }
-    return maximum;
-}
-
 template <Format FORMAT, bool PART>
 __device__ inline void Row<FORMAT, PART>::measure(int chunk) const
 {
@@ -71,8 +54,9 @@ __device__ inline void Row<FORMAT, PART>::measure(int chunk) const
         bool vectors = true;
 #pragma unroll
         for (int k = 0; k < kModels; k++) {
-            rows[k] = logits(measured(min(i + k, modelCount - 1)), chunk * kChunk);
-            vectors &= isVector(rows[k], count(chunk), kRows);
+            const int e = measured(min(i + k, modelCount - 1));
+            rows[k] = logits(e, chunk * kChunk);
+            vectors &= isVector(rows[k], count(chunk), kRows) && model(e).present == 0;
         }
         if (vectors) {
 #pragma unroll
@@ -85,9 +69,14 @@ __device__ inline void Row<FORMAT, PART>::measure(int chunk) const
 #pragma unroll 1
         for (int k = 0; k < kModels && i + k < modelCount; k++) {
             const int e = measured(i + k);
-            Maximum maximum = vectors ? keep(words[0], model(e).inverse) : keepEach(e, chunk);
-            if (model(e).present != 0) {
-                maximum = clearAbsent(e, chunk);
+            Maximum maximum;
+            if (vectors) {
+                maximum = keep(words[0], model(e).inverse);
+            } else {
+                eachPair(e, chunk, [&](int r, float2 x) {
+                    maximum.take(x);
+                    pair(r) = x;
+                });
             }
             measureModel(e, chunk, maximum);
 #pragma unroll
@@ -112,24 +101,27 @@ __device__ inline Maximum Row<FORMAT, PART>::keep(const uint32_t (&words)[kRows 
     return maximum;
 }
 
-// Loads and keeps x of a chunk, some rows after the other.
+// Loads x of a chunk, some rows after the other, and hands them out; -infinity where there is no class, or the model lacks it.
 template <Format FORMAT, bool PART>
-__device__ inline Maximum Row<FORMAT, PART>::keepEach(int e, int chunk) const
+template <typename Visit>
+__device__ inline void Row<FORMAT, PART>::eachPair(int e, int chunk, Visit visit) const
 {
     const uint64_t rows = logits(e, chunk * kChunk);
-    Maximum maximum;
 #pragma unroll 1
-    for (int firstRow = 0; firstRow < rowsOf(chunk); firstRow += kRowCount) {
+    for (int firstRow = 0; firstRow < visitedRows(chunk); firstRow += kRowCount) {
         uint32_t words[kRowCount * kPairWords<FORMAT>];
         loadEach<FORMAT, kRowCount>(words, rows + firstRow * kLanes * bytesOf(FORMAT), count(chunk) - firstRow * kLanes);
 #pragma unroll
         for (int r = 0; r < kRowCount; r++) {
-            const float2 x = xIn(words, r, model(e).inverse);
-            maximum.take(x);
-            pair(firstRow + r) = x;
+            float2 x = xIn(words, r, model(e).inverse);
+            if (model(e).present != 0) {
+                const int c = classOf(chunk, firstRow + r);
+                x.x = c < job.classes && has(e, c) ? x.x : -float_math::kInfinity;
+                x.y = c + 1 < job.classes && has(e, c + 1) ? x.y : -float_math::kInfinity;
+            }
+            visit(firstRow + r, x);
         }
     }
-    return maximum;
 }
 
 // Ends MEASURE of a row, by a block or a part of a warp.

@@ -44,6 +44,7 @@ __device__ inline void Row<FORMAT, PART>::gather(Phase phase) const
     }
     __syncwarp(team().mask);
     if (team().lane == 0) {
+        members.sum = sum;
         members.count = count;
         members.sound = sound;
         if (job.mode == MOST_CONFIDENT && phase != MEASURE && count > 0) {

@@ -82,7 +82,7 @@ __device__ inline bool Row<FORMAT, PART>::isPassedOver(int chunk) const
 template <Format FORMAT, bool PART>
 __device__ inline void Row<FORMAT, PART>::combine(int chunk, Maximum maximum) const
 {
-    ChunkRecord found = recordOf(chunk, maximum, !isOfProbabilities() && isNormalised(), wants(ARGMAX));
+    ChunkRecord found = recordOf(chunk, maximum, !isOfProbabilities() && job.normalised, job.located);
     if (isOfProbabilities() && (wants(ENTROPY) || wants(DISAGREEMENT))) {
         const auto surprise = [](float p) { return p == 0.0f ? 0.0f : __fmul_rn(p, float_math::log(p)); };
         float2 sums = {};
@@ -197,9 +197,10 @@ __device__ inline void Row<FORMAT, PART>::sweep(Phase phase, int given) const
 template <Format FORMAT, bool PART>
 __device__ inline void Row<FORMAT, PART>::finishCombine() const
 {
-    Statistics all = total(combined(), 1.0f);
+    const Statistics all = total(combined(), 1.0f);
+    float entropy = all.entropy();
     if (isOfProbabilities()) {
-        all.entropy = -__double2float_rn(sumChunks([&](int j) { return static_cast<double>(record(j, combined()).sum); }));
+        entropy = -__double2float_rn(sumChunks([&](int j) { return static_cast<double>(record(j, combined()).sum); }));
     }
     if (team().lane != 0) {
         return;
@@ -208,21 +209,19 @@ __device__ inline void Row<FORMAT, PART>::finishCombine() const
     if (wants(ARGMAX)) {
         reinterpret_cast<int*>(job.outputs[ARGMAX])[members.row] = all.best;
     }
-    storeNumber(ENTROPY, members.row, all.entropy);
+    storeNumber(ENTROPY, members.row, entropy);
     if (wants(DISAGREEMENT)) {
-        float disagreement = all.entropy;
+        float disagreement = entropy;
 #pragma unroll 1
         for (int i = 0; i < members.count; i++) {
             const int e = members.numbers[i];
-            disagreement = __fmaf_rn(-members.shares[e], statistics(e).entropy, disagreement);
+            disagreement = __fmaf_rn(-members.shares[e], statistics(e).entropy(), disagreement);
         }
         storeNumber(DISAGREEMENT, members.row, disagreement);
     }
     if (wants(LOSS)) {
-        const long long label = job.wideLabels ? reinterpret_cast<const long long*>(job.labels)[members.row] : reinterpret_cast<const int*>(job.labels)[members.row];
-        const bool isClass = label >= 0 && label < job.classes;
-        const int c = isClass ? static_cast<int>(label) : 0;
-        storeNumber(LOSS, members.row, isClass ? -logProbability(c, valueOf(c)) : float_math::kNaN);
+        const int c = label();
+        storeNumber(LOSS, members.row, c < 0 ? float_math::kNaN : -logProbability(c, valueOf(c)));
     }
 }
 

@@ -51,11 +51,6 @@ struct Row {
 
     __device__ bool isOfProbabilities() const { return job.mode == PROBABILITIES || job.mode == VOTE; }
 
-    __device__ bool isNormalised() const
-    {
-        return wants(LOG_PROBABILITIES_OUT) || wants(PROBABILITIES_OUT) || wants(TOP_LOG_PROBABILITIES) || wants(ENTROPY) || wants(LOSS);
-    }
-
     __device__ const EnsembleModel& model(int e) const { return reinterpret_cast<const EnsembleModel*>(job.models)[e]; }
 
     __device__ int chunks() const { return (job.classes + kChunk - 1) / kChunk; }
@@ -70,6 +65,9 @@ struct Row {
     __device__ int count(int chunk) const { return min(kChunk, job.classes - chunk * kChunk); }
 
     __device__ int rowsOf(int chunk) const { return (count(chunk) + kLanes - 1) / kLanes; }
+
+    // As many of a chunk as are loaded at once, and again; beyond the last class x is -infinity.
+    __device__ int visitedRows(int chunk) const { return (rowsOf(chunk) + kRowCount - 1) / kRowCount * kRowCount; }
 
     __device__ uint64_t logits(int e, int c) const { return model(e).logits + (members.row * model(e).stride + c) * bytesOf(FORMAT); }
 
@@ -97,12 +95,19 @@ struct Row {
         return has(e, c) ? __fmul_rn(widen<FORMAT>(codeAt<FORMAT>(logits(e, c), 0)), model(e).inverse) : -float_math::kInfinity;
     }
 
-    __device__ int measuredCount() const { return wants(LOG_SUM_EXP) ? job.modelCount : members.count; }
+    __device__ int measuredCount() const { return job.everyModel ? job.modelCount : members.count; }
 
-    __device__ int measured(int i) const { return wants(LOG_SUM_EXP) ? i : members.numbers[i]; }
+    __device__ int measured(int i) const { return job.everyModel ? i : members.numbers[i]; }
 
     // How the value of a class starts.
-    __device__ float start() const { return !members.sound ? float_math::kNaN : step() == Step::MAXIMUM ? -float_math::kInfinity : 0.0f; }
+    __device__ float start() const { return members.sound ? job.start : float_math::kNaN; }
+
+    // The class that is right, or -1 where the label is none.
+    __device__ int label() const
+    {
+        const long long label = job.wideLabels ? reinterpret_cast<const long long*>(job.labels)[members.row] : reinterpret_cast<const int*>(job.labels)[members.row];
+        return label >= 0 && label < job.classes ? static_cast<int>(label) : -1;
+    }
 
     // What a step takes of the statistics of a model.
     struct Constants {
@@ -130,12 +135,12 @@ struct Row {
     // measure.cuh
     template <int WORDS>
     __device__ static float2 xIn(const uint32_t (&words)[WORDS], int r, float inverse);
-    __device__ Maximum clearAbsent(int e, int chunk) const;
     __device__ void measure(int chunk) const;
     __device__ void measureModel(int e, int chunk, Maximum maximum) const;
     __device__ void measureFew() const;
     __device__ Maximum keep(const uint32_t (&words)[kRows * kPairWords<FORMAT>], float inverse) const;
-    __device__ Maximum keepEach(int e, int chunk) const;
+    template <typename Visit>
+    __device__ void eachPair(int e, int chunk, Visit visit) const;
     __device__ void finishMeasure() const;
 
     // combine.cuh
@@ -163,6 +168,14 @@ struct Row {
     __device__ static void storeCode(uint64_t at, uint32_t code, int bytes);
     __device__ void sweep(Phase phase, int given) const;
     __device__ void finishCombine() const;
+
+    // gradient.cuh
+    __device__ float factorOf(float value) const;
+    __device__ void differentiate(int chunk) const;
+    __device__ void finishGradient() const;
+    __device__ double likelihood(int e, int label, float origin) const;
+    __device__ void differentiateLabel() const;
+    __device__ void storeGradient(int e, double byWeight, double byInverse) const;
 
     // rank.cuh
     __device__ void rankChunks() const;

@@ -17,6 +17,9 @@ import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.drop.RandomDrop;
+import dev.fusor.ensemble.EnsembleGradient;
+import dev.fusor.ensemble.EnsembleGradient.Objective;
+import dev.fusor.ensemble.EnsembleGradientCuda;
 import dev.fusor.ensemble.LogitEnsemble.Batch;
 import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitEnsemble.Model;
@@ -158,6 +161,11 @@ public final class DeviceBench {
             ensemble(type, VOCABULARY, Mode.PROBABILITIES, Output.LOG_PROBABILITIES);
             for (int classes : new int[]{2, 10, 100, 1000}) {
                 ensemble(type, classes, Mode.PROBABILITIES, Output.ARGMAX, Output.ENTROPY);
+            }
+            for (Mode mode : new Mode[]{Mode.LOGITS, Mode.PROBABILITIES}) {
+                for (Objective objective : Objective.values()) {
+                    gradient(type, mode, objective);
+                }
             }
             similarities(type, (int) Math.min(4096, Math.sqrt(elements)));
             for (int axis = 0; axis < 2; axis++) {
@@ -369,6 +377,31 @@ public final class DeviceBench {
                 report("ensemble of 4 %s, %d classes, %s %s".formatted(type, classes, mode, outputs.keySet())
                         .toLowerCase(Locale.ROOT),
                         4 * type.byteSize(rows * classes) + written, ensemble::run);
+            }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** Of four language models by their weights and temperatures; each logit counted once. */
+    private void gradient(DType type, Mode mode, Objective objective) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            int classes = (int) Math.min(elements, VOCABULARY);
+            long rows = elements / classes;
+            List<Model> models = new ArrayList<>();
+            for (int m = 0; m < 4; m++) {
+                models.add(new Model(allocate(memories, type), 0, classes, 1, 1, null));
+            }
+            Tensor labels = allocate(memories, DType.I32).slice(0, rows);
+            stream.fill(labels.data(), (byte) 0);
+            Map<EnsembleGradient.Output, Tensor> outputs = Map.of(EnsembleGradient.Output.WEIGHTS,
+                    Tensor.of(allocate(memories, DType.F32).slice(0, 4 * rows).data(), DType.F32, Shape.of(rows, 4)));
+            Batch batch = new Batch(models, rows, classes, null, labels);
+            try (EnsembleGradientCuda gradient = EnsembleGradientCuda.prepare(stream, mode, objective, batch,
+                    outputs)) {
+                report("gradient of %s of 4 %s, %s".formatted(objective, type, mode).toLowerCase(Locale.ROOT),
+                        4 * type.byteSize(rows * classes), gradient::run);
             }
         } finally {
             memories.forEach(CudaMemory::close);

@@ -9,7 +9,6 @@ import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
-import dev.fusor.testing.CudaTensors;
 import dev.fusor.testing.Tensors;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -29,26 +28,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 /** The kernels against the definition, bit for bit. */
 @RequiresCuda
-class LogitEnsembleCudaTest extends CudaTensors {
-    private static final List<DType> TYPES = List.of(DType.F32, DType.BF16, DType.F16);
-
+class LogitEnsembleCudaTest extends CudaBatches {
     private static Set<Output> outputs(Mode mode, Batch batch) {
         Set<Output> outputs = EnumSet.allOf(Output.class);
         outputs.removeIf(output -> output == Output.DISAGREEMENT && mode != Mode.PROBABILITIES
                 || output == Output.LOSS && batch.labels() == null);
         return outputs;
-    }
-
-    /** A copy in device memory, some elements past an aligned address. */
-    private Tensor shaped(Tensor host, int shift) {
-        return host == null ? null : Tensor.of(there(host, shift).data(), host.dtype(), host.shape());
-    }
-
-    private Batch there(Batch host, int shift) {
-        List<Model> models = host.models().stream().map(model -> new Model(shaped(model.logits(), shift), model.first(),
-                model.stride(), model.weight(), model.temperature(), shaped(model.present(), shift))).toList();
-        return new Batch(models, host.rows(), host.classes(), shaped(host.gates(), shift),
-                shaped(host.labels(), shift));
     }
 
     private Map<Output, Tensor> run(Mode mode, Batch host, Set<Output> wanted, DType results, int shift) {

@@ -62,6 +62,7 @@ final class Replay {
             case "bid", "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
             case "measure" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
             case "combine", "rank" -> Cuda.shipped("ensemble/logit_ensemble_f32", "combine");
+            case "differentiate", "differentiate_label" -> Cuda.shipped("ensemble/ensemble_gradient_f32", kernel);
             case "combine_few" -> Cuda.shipped("ensemble/few_classes_f32", kernel);
             default -> Cuda.ptx(kernel, architecture);
         };
@@ -78,6 +79,7 @@ final class Replay {
             case "pack_units", "multiply_units" -> "cuda-kernels/linalg/unit_similarity.cu:";
             case "bid", "solve", "transpose" -> "linear_assignment";
             case "measure", "combine", "rank" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
+            case "differentiate", "differentiate_label" -> "cuda-kernels/ensemble/ensemble_gradient_f32.cu:";
             case "combine_few" -> "cuda-kernels/ensemble/few_classes_f32.cu:";
             default -> "native/simulator/kernels/" + kernel + ".cu:";
         };
@@ -194,29 +196,37 @@ final class Replay {
             }
             case "combine_few" -> {
                 // 40 rows of 10 classes, eight threads each, by two blocks of 64: the best three of the most confident model.
-                long models = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 0, 10, ONE, 0x3F800000L, in + 64, 0,
-                        11, ONE, 0x3F800000L));
+                long models = cuda
+                        .copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 0, 10, ONE, ONE, 0x3F800000L, in + 64,
+                                0, 11, ONE, ONE, 0x3F800000L));
                 long state = cuda.allocate(40 * 3 * 48);
                 long top = cuda.allocate(4 * 3 * 40);
                 long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, 0, top, 0, 0, 0, 0,
-                        0, state, state + 40 * 3 * 16, 0, 0, 0, 2L << 32, 10 | 4L << 32, 1L << 32, 3L << 32, 8));
+                        0, 0, 0, state, state + 40 * 3 * 16, 0, 0, 0, 2L << 32, 10 | 4L << 32, 1L << 32, 3L << 32, 8,
+                        0, 0xFF800000L << 32));
                 cuda.run(cuda.function(module, kernel), 2, 64, 64 * 8 + 8 * 3 * 3 * 4, job, 0L, 40L, 0b1011);
             }
-            case "measure", "combine", "rank" -> {
+            case "measure", "combine", "rank", "differentiate", "differentiate_label" -> {
                 // Three rows of two parts of two chunks for two blocks: blocks take turns, and end rows that others began. The best
-                // class, or the best 40, of the mean of the logits; all chunks have the same record to be ranked by.
+                // class, or the best 40, of the mean of the logits, or the gradient of its entropy; all chunks have the same record to be
+                // ranked by. Or the gradient of the cross-entropy of a mean of probabilities, by one warp for a row.
                 boolean ranks = kernel.equals("rank");
+                boolean byLabel = kernel.equals("differentiate_label");
                 int warps = ranks ? 1 : 2;
-                long models = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 0, 400, ONE, 0x3F800000L, in, 0, 300,
-                        ONE, 0x3F800000L));
+                long models = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 0, 400, ONE, ONE, 0x3F800000L, in, 0,
+                        300, ONE, ONE, 0x3F800000L));
                 long state = cuda.allocate(STATE_BYTES);
                 cuda.zero(state, STATE_BYTES);
                 long best = cuda.allocate(4 * 3);
                 long top = ranks ? cuda.allocate(4 * 3 * 40) : 0;
-                long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, best, top, 0, 0, 0,
-                        0, 0, state, state + 1024, state + 2048, 0, 0, 2L << 32, 4096, 2L << 32,
-                        ranks ? 40L << 32 : 0, 32));
-                if (kernel.equals("measure")) {
+                long derivatives = cuda.allocate(4 * 3 * 2);
+                long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, state + 3072, 0, 0, 0, best, top,
+                        0, 0, 0, 0, 0, derivatives, 0, state, state + 1024, state + 2048, 0, 0, 2L << 32,
+                        byLabel ? 4096 | 1L << 32 : 4096, 2L << 32, ranks ? 40L << 32 : 0, 32, 1L << 32,
+                        byLabel ? 1 : 0));
+                if (byLabel) {
+                    cuda.run(cuda.function(module, kernel), 2, 32, 0, job, 0L, 3L);
+                } else if (kernel.equals("measure") || kernel.equals("differentiate")) {
                     cuda.run(cuda.function(module, kernel), 2, 32 * warps, 4096 * warps, job, 0L, 3L);
                 } else {
                     cuda.run(cuda.function(module, "combine"), 2, 32 * warps, 4096 * warps + (ranks ? 4 * 84 : 0), job,
