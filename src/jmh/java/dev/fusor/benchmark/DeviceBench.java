@@ -32,6 +32,7 @@ import dev.fusor.linalg.UnitSimilarityCuda.Pair;
 import dev.fusor.linalg.Units;
 import dev.fusor.reduce.ReductionCuda;
 import dev.fusor.reduce.ReductionCuda.Kind;
+import dev.fusor.reduce.TaskVectorProductsCuda;
 import dev.fusor.simulator.NativeBuild;
 import dev.fusor.simulator.Simulator;
 import dev.fusor.tensor.DType;
@@ -152,6 +153,9 @@ public final class DeviceBench {
             }
         }
         for (DType type : new DType[]{DType.BF16, DType.F32}) {
+            for (int models : new int[]{1, 4, 8}) {
+                taskVectorProducts(type, models);
+            }
             ensemble(type, VOCABULARY, Mode.LOGITS, Output.ARGMAX);
             ensemble(type, VOCABULARY, Mode.LOGITS, Output.ARGMAX, Output.ENTROPY);
             ensemble(type, VOCABULARY, Mode.LOGITS, Output.TOP_CLASSES, Output.TOP_LOG_PROBABILITIES);
@@ -343,6 +347,24 @@ public final class DeviceBench {
             try (ReductionCuda reduction = ReductionCuda.prepare(stream, kind, List.of(item))) {
                 report("reduction %s of %s".formatted(kind.name().toLowerCase(Locale.ROOT), type),
                         type.byteSize(elements) * kind.tensors(), reduction::run);
+            }
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** A gradient of the models' type times task vectors. */
+    private void taskVectorProducts(DType type, int models) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            List<Tensor> tensors = new ArrayList<>();
+            for (int i = 0; i < models + 2; i++) {
+                tensors.add(allocate(memories, type));
+            }
+            var item = new TaskVectorProductsCuda.Item(tensors.get(0), tensors.get(1), tensors.subList(2, models + 2));
+            try (TaskVectorProductsCuda products = TaskVectorProductsCuda.prepare(stream, List.of(item))) {
+                report("gradient times %d task vectors of %s".formatted(models, type),
+                        type.byteSize(elements) * (models + 2), products::run);
             }
         } finally {
             memories.forEach(CudaMemory::close);

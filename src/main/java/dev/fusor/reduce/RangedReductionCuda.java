@@ -43,8 +43,7 @@ public final class RangedReductionCuda implements AutoCloseable {
         this.elements = elements;
         this.rangeElements = rangeElements;
         this.tileElements = Math.min(rangeElements, ReductionPass.MOST_TILE_ELEMENTS);
-        this.partials = new ReductionPartials(stream, kind,
-                new long[]{ReductionPass.tiles(elements, tileElements)});
+        this.partials = kind.partials(stream, ReductionPass.tiles(elements, tileElements));
     }
 
     /**
@@ -63,7 +62,7 @@ public final class RangedReductionCuda implements AutoCloseable {
                     "%d elements come in ranges of %d, got %d from element %d".formatted(elements, rangeElements, count,
                             from));
         }
-        try (ReductionPass pass = new ReductionPass(stream, kind, type, List.of(range), tileElements,
+        try (ReductionPass pass = new ReductionPass(stream, kind.kernel(stream, type), List.of(range), tileElements,
                 from / tileElements, partials)) {
             pass.run();
         }

@@ -1,6 +1,7 @@
 package dev.fusor.reduce;
 
 import dev.fusor.device.cuda.CudaFormats;
+import dev.fusor.device.cuda.CudaKernel;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
@@ -53,8 +54,12 @@ public final class ReductionCuda implements AutoCloseable {
             return results;
         }
 
-        String kernel() {
-            return name().toLowerCase(Locale.ROOT);
+        CudaKernel kernel(CudaStream stream, DType type) {
+            return CudaFormats.kernel(stream, "reduce", "reduction", type, name().toLowerCase(Locale.ROOT));
+        }
+
+        ReductionPartials partials(CudaStream stream, long... tiles) {
+            return new ReductionPartials(stream, this == NON_FINITE ? "fold_s64" : "fold_f64", results, tiles);
         }
     }
 
@@ -90,10 +95,11 @@ public final class ReductionCuda implements AutoCloseable {
 
     private ReductionCuda(CudaStream stream, Kind kind, List<List<Tensor>> items) {
         int tile = ReductionPass.MOST_TILE_ELEMENTS;
-        this.partials = new ReductionPartials(stream, kind,
+        this.partials = kind.partials(stream,
                 items.stream().mapToLong(item -> ReductionPass.tiles(item.getFirst().elements(), tile)).toArray());
         try {
-            this.pass = new ReductionPass(stream, kind, items.getFirst().getFirst().dtype(), items, tile, 0, partials);
+            this.pass = new ReductionPass(stream, kind.kernel(stream, items.getFirst().getFirst().dtype()), items, tile,
+                    0, partials);
         } catch (RuntimeException e) {
             partials.close();
             throw e;

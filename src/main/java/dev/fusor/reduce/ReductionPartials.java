@@ -4,7 +4,6 @@ import dev.fusor.device.cuda.CudaKernel;
 import dev.fusor.device.cuda.CudaLaunch;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
-import dev.fusor.reduce.ReductionCuda.Kind;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -17,16 +16,18 @@ final class ReductionPartials implements AutoCloseable {
 
     private final CudaStream stream;
     private final CudaMemory memory;
-    private final CudaLaunch fold;
+    private final CudaLaunch launch;
     private final long stride;
     private final MemorySegment results;
 
     /**
      * Allocates it.
      *
+     * @param fold the kernel that folds them
+     * @param resultCount of each item
      * @param tiles of each item
      */
-    ReductionPartials(CudaStream stream, Kind kind, long[] tiles) {
+    ReductionPartials(CudaStream stream, String fold, int resultCount, long[] tiles) {
         this.stream = stream;
         int items = tiles.length;
         long[] starts = new long[items + 1];
@@ -35,22 +36,21 @@ final class ReductionPartials implements AutoCloseable {
         }
         this.stride = starts[items];
         long scratchStride = stride / WARP + items;
-        long scratchAt = kind.results() * stride * Long.BYTES;
-        long resultsAt = scratchAt + kind.results() * scratchStride * Long.BYTES;
-        long startsAt = resultsAt + (long) items * kind.results() * Long.BYTES;
-        CudaKernel kernel = stream.device().kernel("reduce/fold",
-                kind == Kind.NON_FINITE ? "fold_s64" : "fold_f64");
+        long scratchAt = resultCount * stride * Long.BYTES;
+        long resultsAt = scratchAt + resultCount * scratchStride * Long.BYTES;
+        long startsAt = resultsAt + (long) items * resultCount * Long.BYTES;
+        CudaKernel kernel = stream.device().kernel("reduce/fold", fold);
         this.memory = CudaMemory.allocate(stream, startsAt + (items + 1L) * Long.BYTES);
         try (Arena arena = Arena.ofConfined()) {
             stream.upload(arena.allocateFrom(JAVA_LONG, starts), memory.segment().asSlice(startsAt));
-            this.fold = kernel.prepare(8, 8, 4, 8, 8, 8, 8, 8);
+            this.launch = kernel.prepare(8, 8, 4, 8, 8, 8, 8, 8);
         } catch (RuntimeException e) {
             memory.close();
             throw e;
         }
-        this.results = memory.segment().asSlice(resultsAt, (long) items * kind.results() * Long.BYTES);
-        fold.grid((int) Math.min((long) items * kind.results(), kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                .set(0, memory.segment().asSlice(startsAt)).set(1, (long) items).set(2, kind.results())
+        this.results = memory.segment().asSlice(resultsAt, (long) items * resultCount * Long.BYTES);
+        launch.grid((int) Math.min((long) items * resultCount, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                .set(0, memory.segment().asSlice(startsAt)).set(1, (long) items).set(2, resultCount)
                 .set(3, memory.segment()).set(4, stride).set(5, memory.segment().asSlice(scratchAt))
                 .set(6, scratchStride).set(7, results);
     }
@@ -69,12 +69,12 @@ final class ReductionPartials implements AutoCloseable {
     }
 
     void fold() {
-        fold.on(stream);
+        launch.on(stream);
     }
 
     @Override
     public void close() {
-        fold.close();
+        launch.close();
         memory.close();
     }
 }

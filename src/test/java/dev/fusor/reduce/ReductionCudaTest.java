@@ -136,7 +136,7 @@ class ReductionCudaTest extends CudaTensors {
     void anyNumberOfPartialResultsIsFoldedByNeighbours(int count) {
         double[] first = new SplittableRandom(Tensors.SEED).doubles(count).toArray();
         double[] second = new SplittableRandom(Tensors.SEED + 1).doubles(33).toArray();
-        try (ReductionPartials partials = new ReductionPartials(stream, Kind.SUM, new long[]{count, 33});
+        try (ReductionPartials partials = Kind.SUM.partials(stream, count, 33);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate((count + 33) * 8L, 8);
             host.asSlice(0, count * 8L).copyFrom(MemorySegment.ofArray(first));

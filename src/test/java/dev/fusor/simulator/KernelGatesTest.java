@@ -93,6 +93,7 @@ class KernelGatesTest {
                 .filter(row -> row[0].startsWith("weighted_sum_") || row[0].startsWith("disjoint_merge_")
                         || row[0].startsWith("reduction_") || row[0].startsWith("logit_ensemble_")
                         || row[0].startsWith("ensemble_gradient_") && row[1].equals("differentiate")
+                        || row[0].startsWith("task_vector_products_")
                         || row[0].startsWith("permuted_")
                         || row[0].startsWith("task_vector_")
                         || row[0].startsWith("row_selection_")

@@ -54,6 +54,7 @@ final class Replay {
     static byte[] ptx(String kernel, String architecture) {
         return switch (kernel) {
             case "products" -> Cuda.shipped("reduce/reduction_bf16", kernel);
+            case "task_vector_products" -> Cuda.shipped("reduce/task_vector_products_bf16", kernel);
             case "fold_f64" -> Cuda.shipped("reduce/fold", kernel);
             case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
             case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation", kernel);
@@ -72,6 +73,7 @@ final class Replay {
     static String source(String kernel) {
         return switch (kernel) {
             case "products" -> "cuda-kernels/reduce/reduction_bf16.cu:";
+            case "task_vector_products" -> "cuda-kernels/reduce/task_vector_products_bf16.cu:";
             case "fold_f64" -> "cuda-kernels/reduce/fold.cu:";
             case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
             case "interpolate_bf16" -> "cuda-kernels/linalg/permuted_interpolation.cu:";
@@ -114,12 +116,19 @@ final class Replay {
                         arrived,
                         cuda.allocate(8));
             }
-            case "products" -> {
+            case "products", "task_vector_products" -> {
                 // From, partial result, count and item; more tiles than blocks.
                 long tiles = cuda
                         .copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 0, 8192, 0, 1, 5000 | 1L << 32, 8192, 2, 900));
-                long tensors = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, in, in + 16, in));
-                cuda.run(cuda.function(module, kernel), 2, 256, 0, tiles, 3L, tensors, cuda.allocate(8 * 9), 3L);
+                if (kernel.equals("products")) {
+                    long tensors = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, in, in + 16, in));
+                    cuda.run(cuda.function(module, kernel), 2, 256, 0, tiles, 3L, tensors, cuda.allocate(8 * 9), 3L);
+                } else {
+                    // The gradient, the base and two models of each item.
+                    long tensors = cuda.copyOf(
+                            cuda.arena().allocateFrom(JAVA_LONG, in, in + 16, in + 2, in, in, 0, in + 16, in));
+                    cuda.run(cuda.function(module, kernel), 2, 256, 0, tiles, 3L, tensors, cuda.allocate(8 * 6), 3L, 2);
+                }
             }
             case "fold_f64" -> {
                 long starts = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 1100, 1133));

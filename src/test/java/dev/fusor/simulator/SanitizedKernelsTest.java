@@ -19,7 +19,7 @@ class SanitizedKernelsTest {
     @ParameterizedTest
     @CsvSource({"weighted_sum, sm_75", "weighted_sum, sm_90", "histogram, sm_75", "histogram, sm_90",
         "block_sum, sm_75",
-        "block_sum, sm_90", "products, shipped", "fold_f64, shipped",
+        "block_sum, sm_90", "products, shipped", "task_vector_products, shipped", "fold_f64, shipped",
         "scan_keys, shipped",
         "count_keys, shipped", "select_rows, shipped", "measure, shipped", "combine, shipped", "rank, shipped",
         "combine_few, shipped", "differentiate, shipped",
