@@ -36,24 +36,25 @@ class CudaMergeTest {
     @CsvSource({"linear, true", "aligned, true", "task_arithmetic, true", "slerp, true", "ties, true",
         "ties_of_the_authors, true",
         "breadcrumbs, true",
-        "dare_ties, true", "della, false", "sce, true", "nearswap, false",
+        "dare_ties, true", "della, false", "nearswap, false",
         "passthrough, false"})
-    void everyExampleMergesToTheBitsOfTheProcessor(String recipe, boolean launches) throws IOException {
+    void examplesMergeToTheBitsOfTheProcessor(String recipe, boolean launches) throws IOException {
         check(Path.of("examples", recipe + ".yml"), launches);
     }
 
     @ParameterizedTest
     @CsvSource({"magmax, lambda: 0.7", "emr, task: 0", "emr, task: 2", "tall_mask, task: 3", "consensus_ta, fewest: 1",
-        "sce, select_topk: 1"})
+        "sce, select_topk: 0.3", "sce, select_topk: 1", "sce, select_topk: 0"})
     void methodsOfTaskVectorsMergeToTheBitsOfTheProcessor(String method, String parameters) throws IOException {
-        Path models = Path.of("examples/models").toAbsolutePath();
+        for (int model = 0; model <= 3; model++) {
+            Models.write(folder.resolve("model" + model), layers(model));
+        }
         check(Files.writeString(folder.resolve("recipe.yml"), """
                 merge_method: %s
-                base_model: %s/base
-                models: [{model: %2$s/code}, {model: %2$s/maths}, {model: %2$s/prose}]
+                base_model: %s/model0
+                models: [{model: %2$s/model1}, {model: %2$s/model2}, {model: %2$s/model3}]
                 parameters: {%3$s}
-                dtype: bfloat16
-                """.formatted(method, models, parameters)), true);
+                """.formatted(method, folder, parameters)), true);
     }
 
     private void check(Path recipe, boolean launches) throws IOException {
