@@ -8,7 +8,7 @@
 //   order     votes in the order of the models, as the contract has it
 //   launch    1-D, blocks take tiles in turn: any grid, any block; no barrier
 //   traffic   each input once, the output once, 16 bytes at a time where all addresses of a tile allow it and its first element's number is a
-//             multiple of 4, as random words come in fours. More models than slots: element by element, inputs twice
+//             multiple of 4, as random words come in fours; bits or factors of drops as they lie. More models than slots: element by element, inputs twice
 #pragma once
 #include "keys.cuh"
 #include "philox.cuh"
@@ -19,6 +19,9 @@ namespace disjoint_merge {
 // The numbers are those of DisjointMergeCuda.java.
 enum class Election : int { WEIGHTED = 0, UNWEIGHTED = 1, NONE = 2, COUNT = 3 };
 
+// What says which elements are drawn: nothing, random words, bits in memory, or factors in memory, of which NaN says no.
+enum class Draw : int { ALL = 0, WORDS = 1, BITS = 2, FACTORS = 3 };
+
 struct Voter {
     long long lastTie;       // the last element kept of those whose key is leastKey
     long long lastLimitTie;  // the last element too large of those whose key is limitKey
@@ -26,11 +29,10 @@ struct Voter {
     int limitKey;
     float weight;
     float factor;            // of what is not dropped
-    uint32_t key0;
-    uint32_t key1;
+    uint64_t source;         // the key of random words; 8 times the address at which the bit of element 0 would be the lowest; or that of its factor
     uint32_t stream;
     uint32_t mostWord;       // elements with larger words are dropped
-    int random;              // whether there are words at all
+    Draw draw;
     int unused;
 };
 
@@ -60,12 +62,14 @@ struct Operands : task_vectors::Operands {
 
 constexpr int kGroup = task_vectors::kGroup;  // random words come together, too
 
+constexpr float kDropped = __builtin_nanf("");
+
 // The part of a vote that does not depend on the model's place: +0 for what is not kept. Ties count as one key more.
-__device__ inline float voteOf(const Voter& voter, Election election, float delta, bool tie, bool limitTie, bool drawn)
+__device__ inline float voteOf(const Voter& voter, Election election, float delta, bool tie, bool limitTie, float factor)
 {
     const int key = keyOf(delta);
-    const bool kept = drawn && key + tie > voter.leastKey && !(key + limitTie > voter.limitKey);
-    const float sparse = __fmul_rn(voter.factor, delta);
+    const bool kept = !isNaN(factor) && key + tie > voter.leastKey && !(key + limitTie > voter.limitKey);
+    const float sparse = __fmul_rn(factor, delta);
     return kept ? election == Election::UNWEIGHTED ? sparse : __fmul_rn(voter.weight, sparse) : 0.0f;
 }
 
@@ -88,6 +92,27 @@ __device__ inline float merged(float sum, float mass, float lambda, float base)
     return __fmaf_rn(lambda, isNaN(mass) ? __uint_as_float(0x7FC00000) : sum, base);
 }
 
+// The random words of four elements, the first of which has a number that is a multiple of 4.
+__device__ inline PhiloxBlock wordsAt(const Voter& voter, long long number)
+{
+    return philox(static_cast<uint32_t>(voter.source), static_cast<uint32_t>(voter.source >> 32), voter.stream, number / kGroup);
+}
+
+// The bits of some elements, at most 8, from one on; they may lie in two bytes.
+template <int COUNT>
+__device__ inline unsigned bitsAt(const Voter& voter, long long number)
+{
+    const uint64_t bit = voter.source + number;
+    const unsigned low = *reinterpret_cast<const uint8_t*>(bit / 8);
+    const unsigned high = *reinterpret_cast<const uint8_t*>((bit + COUNT - 1) / 8);
+    return (high << 8 | low) >> bit % 8;
+}
+
+__device__ inline float factorAt(const Voter& voter, long long number)
+{
+    return *reinterpret_cast<const float*>(voter.source + number * sizeof(float));
+}
+
 template <Format FORMAT>
 __device__ inline bool aligned(const Operands& on, long long from)
 {
@@ -101,13 +126,18 @@ __device__ inline float voteAt(const Operands& on, int model, long long i, float
     const long long number = on.first + i;
     const float delta = task_vectors::deltaAt<FORMAT>(on, model, i, base);
     bool drawn = true;
-    if (voter.random != 0) {
-        const PhiloxBlock block = philox(voter.key0, voter.key1, voter.stream, number / 4);
+    float factor = voter.factor;
+    if (voter.draw == Draw::BITS) {
+        drawn = (bitsAt<1>(voter, number) & 1) != 0;
+    } else if (voter.draw == Draw::FACTORS) {
+        factor = __fmul_rn(factor, factorAt(voter, number));
+    } else if (voter.draw == Draw::WORDS) {
+        const PhiloxBlock block = wordsAt(voter, number);
         const uint32_t even = number % 4 < 2 ? block.words[0] : block.words[2];
         const uint32_t odd = number % 4 < 2 ? block.words[1] : block.words[3];
         drawn = (number % 2 == 0 ? even : odd) <= voter.mostWord;
     }
-    return voteOf(voter, on.election, delta, number <= voter.lastTie, number <= voter.lastLimitTie, drawn);
+    return voteOf(voter, on.election, delta, number <= voter.lastTie, number <= voter.lastLimitTie, drawn ? factor : kDropped);
 }
 
 template <Format FORMAT>
@@ -150,17 +180,28 @@ __device__ inline void vote(
     // Of these elements, counted from the first, the last that ties may keep.
     const int lastTie = static_cast<int>(min(max(voter.lastTie - number, -1ll), static_cast<long long>(kGroup)));
     const int lastLimitTie = static_cast<int>(min(max(voter.lastLimitTie - number, -1ll), static_cast<long long>(kGroup)));
-    bool drawn[kGroup] = {true, true, true, true};
-    if (voter.random != 0) {
-        const PhiloxBlock block = philox(voter.key0, voter.key1, voter.stream, number / kGroup);
+    float factors[kGroup] = {voter.factor, voter.factor, voter.factor, voter.factor};
+    if (voter.draw == Draw::BITS) {
+        const unsigned bits = bitsAt<kGroup>(voter, number);
 #pragma unroll
         for (int i = 0; i < kGroup; i++) {
-            drawn[i] = block.words[i] <= voter.mostWord;
+            factors[i] = (bits >> i & 1) != 0 ? factors[i] : kDropped;
+        }
+    } else if (voter.draw == Draw::FACTORS) {
+#pragma unroll
+        for (int i = 0; i < kGroup; i++) {
+            factors[i] = __fmul_rn(factors[i], factorAt(voter, number + i));
+        }
+    } else if (voter.draw == Draw::WORDS) {
+        const PhiloxBlock block = wordsAt(voter, number);
+#pragma unroll
+        for (int i = 0; i < kGroup; i++) {
+            factors[i] = block.words[i] <= voter.mostWord ? factors[i] : kDropped;
         }
     }
 #pragma unroll
     for (int i = 0; i < kGroup; i++) {
-        votes[i] = voteOf(voter, election, deltas[i], i <= lastTie, i <= lastLimitTie, drawn[i]);
+        votes[i] = voteOf(voter, election, deltas[i], i <= lastTie, i <= lastLimitTie, factors[i]);
         masses[i] = __fadd_rn(masses[i], massOf(election, votes[i]));
     }
 }
@@ -232,13 +273,16 @@ __device__ inline void run(
         for (int i = vectors * kElements<FORMAT> + threadIdx.x; i < tile.count; i += blockDim.x) {
             mergeElement<FORMAT>(on, tile.from + i);
         }
+        // Groups beyond the end are not stored: they have the bits and factors of the last one.
+        const long long lastGroup = tile.from + vectors * kElements<FORMAT> - kGroup;
         task_vectors::mergeVectors<FORMAT, SLOTS>(
             on, tile.from, vectors,
             [&](long long i, const float (&bases)[kGroup], float (&results)[kGroup], auto&& eachDelta) {
+                const long long number = on.first + min(i, lastGroup);
                 float votes[SLOTS][kGroup];
                 float masses[kGroup] = {};
                 eachDelta([&](int m, const float (&deltas)[kGroup]) {
-                    vote(on.voters[m], on.election, on.first + i, deltas, votes[m], masses);
+                    vote(on.voters[m], on.election, number, deltas, votes[m], masses);
                 });
                 elect(on, votes, masses, bases, results);
             });

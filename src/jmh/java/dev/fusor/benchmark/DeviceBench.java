@@ -16,7 +16,12 @@ import dev.fusor.device.cuda.CudaEvent;
 import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
+import dev.fusor.drop.DropFactors;
+import dev.fusor.drop.MaskedDrop;
 import dev.fusor.drop.RandomDrop;
+import dev.fusor.drop.RankedDrop;
+import dev.fusor.drop.RankedDropCuda;
+import dev.fusor.drop.StoredDrop;
 import dev.fusor.ensemble.EnsembleGradient;
 import dev.fusor.ensemble.EnsembleGradient.Objective;
 import dev.fusor.ensemble.EnsembleGradientCuda;
@@ -59,6 +64,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
@@ -126,9 +132,11 @@ public final class DeviceBench {
         sum(DType.BF16, 16, 1, false);
         for (DType type : CudaFormats.ALL) {
             for (int models : new int[]{3, 8}) {
-                merge(type, models, null);
+                merge(type, models, "", _ -> null);
             }
-            merge(type, 3, new RandomDrop(1, 0, 0.5, true));
+            merge(type, 3, ", drops", _ -> new RandomDrop(1, 0, 0.5, true));
+            merge(type, 3, ", masks", this::mask);
+            merge(type, 3, ", factors", memories -> new StoredDrop(0, allocate(memories, DType.F32)));
         }
         for (DType type : new DType[]{DType.BF16, DType.F32, DType.F8_E4M3}) {
             for (int models : new int[]{3, 8}) {
@@ -147,6 +155,8 @@ public final class DeviceBench {
         selection(DType.F32, 1);
         rows(DType.BF16);
         rows(DType.F32);
+        ranks(DType.BF16);
+        ranks(DType.F32);
         for (DType type : CudaFormats.ALL) {
             for (Kind kind : Kind.values()) {
                 reduction(type, kind);
@@ -240,22 +250,33 @@ public final class DeviceBench {
         }
     }
 
-    /** TIES with the cuts known, or DARE-TIES. */
-    private void merge(DType type, int models, RandomDrop drop) {
+    /** Half of the elements stay. */
+    private MaskedDrop mask(List<CudaMemory> memories) {
+        CudaMemory bits = CudaMemory.allocate(stream, RowSelectionCuda.maskBytes(elements));
+        memories.add(bits);
+        stream.fill(bits.segment(), (byte) 0x3C);
+        return new MaskedDrop(0, bits.segment());
+    }
+
+    /** TIES with the cuts known, or DARE-TIES, or TIES with rows trimmed. */
+    private void merge(DType type, int models, String name, Function<List<CudaMemory>, DropFactors> drop) {
         List<CudaMemory> memories = new ArrayList<>();
         try {
-            MagnitudeBand band = drop == null
-                    ? new MagnitudeBand(new MagnitudeCut(0x3C000000, elements / 2), MagnitudeCut.NONE)
-                    : MagnitudeBand.ALL;
             List<Voter> voters = new ArrayList<>();
             for (int m = 0; m < models; m++) {
-                voters.add(new Voter(allocate(memories, type), 0.5, band, drop));
+                DropFactors factors = drop.apply(memories);
+                MagnitudeBand band = factors == null
+                        ? new MagnitudeBand(new MagnitudeCut(0x3C000000, elements / 2), MagnitudeCut.NONE)
+                        : MagnitudeBand.ALL;
+                voters.add(new Voter(allocate(memories, type), 0.5, band, factors));
             }
+            long dropBytes = memories.stream().mapToLong(memory -> memory.segment().byteSize()).sum()
+                    - models * type.byteSize(elements);
             Item item = new Item(allocate(memories, type), voters, 0, allocate(memories, type));
             Rule rule = new Rule(Election.WEIGHTED, 1, true);
             try (DisjointMergeCuda merge = DisjointMergeCuda.prepare(stream, rule, List.of(item))) {
-                report("disjoint_merge %s of %d%s".formatted(type, models, drop == null ? "" : ", drops"),
-                        type.byteSize(elements) * (models + 2L), merge::run);
+                report("disjoint_merge %s of %d%s".formatted(type, models, name),
+                        type.byteSize(elements) * (models + 2L) + dropBytes, merge::run);
             }
         } finally {
             memories.forEach(CudaMemory::close);
@@ -331,6 +352,25 @@ public final class DeviceBench {
             report("rows of %d %s, trimmed".formatted(row, type),
                     2 * x.data().byteSize() + kept.segment().byteSize(), () -> RowSelectionCuda.on(stream).select(base,
                             x, row, row / 5, 0, Ties.EXACT_K, kept.segment()));
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** The factors of DELLA by the ranks in rows of 4096. */
+    private void ranks(DType type) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            int row = (int) Math.min(elements, ROW);
+            Tensor base = allocate(memories, type).slice(0, elements / row * row);
+            Tensor x = allocate(memories, type).slice(0, base.elements());
+            fillRandom(List.of(x.data()));
+            Tensor factors = allocate(memories, DType.F32).slice(0, base.elements());
+            try (RankedDropCuda drop = RankedDropCuda.prepare(stream, 1, 0, new RankedDrop.Window(0.5, 0.2, row, true),
+                    new RankedDropCuda.Rows(base, x, 0, factors))) {
+                report("rows of %d %s, ranked".formatted(row, type),
+                        2 * x.data().byteSize() + factors.data().byteSize(), drop::run);
+            }
         } finally {
             memories.forEach(CudaMemory::close);
         }

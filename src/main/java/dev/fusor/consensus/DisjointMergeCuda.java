@@ -12,8 +12,10 @@ import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.device.cuda.CudaTiles;
 import dev.fusor.drop.DropFactors;
+import dev.fusor.drop.MaskedDrop;
 import dev.fusor.drop.RandomDrop;
 import dev.fusor.drop.ScaledDrop;
+import dev.fusor.drop.StoredDrop;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.trim.MagnitudeBand;
@@ -35,8 +37,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  * <p>What is prepared once is run as often as wanted; a run is one launch, which allocates nothing, copies nothing and waits for
  * nothing. All inputs of a launch are of one type, all outputs of one, each one of {@link CudaFormats#ALL}. Up to
  * {@value #SLOTS} models are read once, 16 bytes at a time where the addresses of an item differ by multiples of 16 bytes
- * and its first element's number is a multiple of 4; more models are read twice, element by element. Drops are computed for
- * {@link RandomDrop}, scaled or not; that of DELLA is for the CPU.
+ * and its first element's number is a multiple of 4; more models are read twice, element by element. Drops are
+ * {@link RandomDrop}, which is computed, or {@link MaskedDrop} or {@link StoredDrop} in device memory, scaled or not.
  *
  * <p>It belongs to the thread that prepared it.
  */
@@ -46,6 +48,11 @@ public final class DisjointMergeCuda implements AutoCloseable {
     private static final int VOTER_BYTES = 56;
     private static final int ITEM_BYTES = 16;
     private static final int DIVISOR_BYTES = 16;
+
+    /** What says which elements are drawn, in the order of disjoint_merge.cuh. */
+    private enum Draw {
+        ALL, WORDS, BITS, FACTORS
+    }
 
     private final CudaStream stream;
     private final CudaMemory tables;
@@ -75,13 +82,19 @@ public final class DisjointMergeCuda implements AutoCloseable {
     }
 
     /**
-     * {@return whether the kernels compute a drop}
+     * {@return whether the kernels take a drop}
      *
      * @param drop a voter's, or null for none
      */
     public static boolean supports(DropFactors drop) {
-        return drop == null || drop instanceof RandomDrop
-                || drop instanceof ScaledDrop scaled && supports(scaled.drop());
+        return switch (drop) {
+            case null -> true;
+            case RandomDrop _ -> true;
+            case MaskedDrop masked -> CudaMemory.isDevice(masked.kept());
+            case StoredDrop stored -> CudaMemory.isDevice(stored.factors().data());
+            case ScaledDrop scaled -> supports(scaled.drop());
+            default -> false;
+        };
     }
 
     /**
@@ -111,12 +124,32 @@ public final class DisjointMergeCuda implements AutoCloseable {
         }
         item.inputs().forEach(tensor -> check(tensor, first.base().dtype(), item));
         check(item.out(), first.out().dtype(), item);
-        for (Voter voter : item.voters()) {
-            if (!supports(voter.drop())) {
-                throw new IllegalArgumentException(
-                        "on a device drops are random ones, scaled or not, got %s: merge on the CPU"
-                                .formatted(voter.drop()));
+        item.voters().forEach(voter -> check(voter.drop(), item));
+    }
+
+    private static void check(DropFactors drop, Item item) {
+        if (!supports(drop)) {
+            throw new IllegalArgumentException(
+                    "on a device drops are random ones, or bits or factors in its memory, scaled or not, got %s: merge on the CPU"
+                            .formatted(drop));
+        }
+        switch (unscaled(drop)) {
+            case MaskedDrop(long first, MemorySegment kept) -> checkRange(first, kept.byteSize() * Byte.SIZE, item);
+            case StoredDrop(long first, Tensor factors) -> {
+                CudaFormats.requirePlaced(factors);
+                checkRange(first, factors.elements(), item);
             }
+            case null, default -> {
+            }
+        }
+    }
+
+    private static void checkRange(long first, long count, Item item) {
+        long elements = item.out().elements();
+        if (first > item.first() || item.first() - first + elements > count) {
+            throw new IllegalArgumentException(
+                    "the bits or factors of a drop are for all elements that are merged, got %d from element %d for %d from element %d"
+                            .formatted(count, first, elements, item.first()));
         }
     }
 
@@ -179,8 +212,8 @@ public final class DisjointMergeCuda implements AutoCloseable {
 
     private static void write(Voter voter, MemorySegment row) {
         MagnitudeBand band = voter.band();
-        RandomDrop random = random(voter.drop());
-        long kept = random == null ? 1L << 32 : RandomDrop.threshold(random.density());
+        DropFactors drop = unscaled(voter.drop());
+        long kept = drop instanceof RandomDrop random ? RandomDrop.threshold(random.density()) : 1L << 32;
         // A threshold of 0 lets no word pass, which a largest word cannot say.
         MagnitudeCut atLeast = kept == 0 ? MagnitudeCut.NONE : band.atLeast();
         row.set(JAVA_LONG, 0, atLeast.lastTie());
@@ -189,25 +222,32 @@ public final class DisjointMergeCuda implements AutoCloseable {
         row.set(JAVA_INT, 20, band.tooLarge().key());
         row.set(JAVA_FLOAT, 24, (float) voter.weight());
         row.set(JAVA_FLOAT, 28, factor(voter.drop()));
-        if (random != null && kept > 0 && kept < 1L << 32) {
+        Draw draw = Draw.ALL;
+        if (drop instanceof RandomDrop random && kept > 0 && kept < 1L << 32) {
+            draw = Draw.WORDS;
             row.set(JAVA_LONG, 32, random.key());
             row.set(JAVA_INT, 40, random.model());
             row.set(JAVA_INT, 44, (int) (kept - 1));
-            row.set(JAVA_INT, 48, 1);
+        } else if (drop instanceof MaskedDrop masked) {
+            draw = Draw.BITS;
+            row.set(JAVA_LONG, 32, Byte.SIZE * masked.kept().address() - masked.first());
+        } else if (drop instanceof StoredDrop stored) {
+            draw = Draw.FACTORS;
+            row.set(JAVA_LONG, 32, stored.factors().data().address() - Float.BYTES * stored.first());
         }
+        row.set(JAVA_INT, 48, draw.ordinal());
     }
 
-    private static RandomDrop random(DropFactors drop) {
-        return drop instanceof ScaledDrop scaled ? random(scaled.drop()) : (RandomDrop) drop;
+    private static DropFactors unscaled(DropFactors drop) {
+        return drop instanceof ScaledDrop scaled ? unscaled(scaled.drop()) : drop;
     }
 
     /** The factor of what is not dropped. */
     private static float factor(DropFactors drop) {
         return switch (drop) {
-            case null -> 1;
             case ScaledDrop scaled -> scaled.scale() * factor(scaled.drop());
             case RandomDrop random -> random.rescale() ? (float) (1 / random.density()) : 1;
-            default -> throw new IllegalStateException(drop.toString());
+            case null, default -> 1;
         };
     }
 

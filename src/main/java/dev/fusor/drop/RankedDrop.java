@@ -71,6 +71,19 @@ public final class RankedDrop implements DropFactors {
             }
         }
 
+        /** {@return elements of a row} */
+        public int row() {
+            return thresholds.length;
+        }
+
+        long threshold(int rank) {
+            return thresholds[rank];
+        }
+
+        float factor(int rank) {
+            return factors[rank];
+        }
+
         /**
          * {@return whether all probabilities are from 0 to 1}
          *

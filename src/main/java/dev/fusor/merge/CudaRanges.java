@@ -2,6 +2,7 @@ package dev.fusor.merge;
 
 import dev.fusor.arithmetic.WeightedSumCuda;
 import dev.fusor.arithmetic.WeightedSumCuda.Item;
+import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.consensus.DisjointMergeCuda;
 import dev.fusor.consensus.TaskVectorFusionCuda;
 import dev.fusor.device.CpuDevice;
@@ -70,6 +71,10 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     private static final int LARGEST_RANGE = 1 << 22;
     private static final int SMALLEST_RANGE = 1 << 12;
     private static final long ALIGNMENT = 256;
+
+    /** So many rows end where vectors may begin, however long they are. */
+    private static final int ROWS = 16;
+
     private static final Sink NOWHERE = (_, _, _) -> {};
 
     /** Receives ranges as they come back, in order. */
@@ -148,13 +153,16 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         return resource;
     }
 
-    /** {@return whether a merge can be done on the device} Inputs of several types, and F64, are for the CPU. */
-    static boolean takes(DeviceRanges merge, DType out) {
+    /**
+     * {@return whether a merge can be done on the device} Inputs of several types, F64, and rows that are longer than a range are
+     * for the CPU.
+     */
+    boolean takes(DeviceRanges merge, DType out) {
         DType type = merge.models().getFirst().dtype();
         return CudaFormats.supports(type) && CudaFormats.supports(out)
                 && merge.inputs().stream().allMatch(input -> input.dtype() == type)
                 && (!(merge instanceof DisjointRanges disjoint)
-                        || disjoint.drops().stream().allMatch(DisjointMergeCuda::supports));
+                        || disjoint.row() <= rangeElements && disjoint.drops().stream().allMatch(RowDrops::takes));
     }
 
     /**
@@ -172,7 +180,8 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         try {
             openSlots();
             moveUnits(merge.inputs());
-            eachRange(elements, sink, (slot, from, count) -> slot.merge(merge, from, count, out));
+            int row = merge instanceof DisjointRanges disjoint ? disjoint.row() : 1;
+            eachRange(elements, wholeRows(row), sink, (slot, from, count) -> slot.merge(merge, from, count, out));
             return true;
         } catch (CudaException e) {
             halve(e);
@@ -306,7 +315,7 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
     /** Fills it, for tensors of as many elements. */
     private void fillRoom(List<TensorSource> sources) {
         if (!sources.isEmpty()) {
-            eachRange(sources.getFirst().elements(), NOWHERE,
+            eachRange(sources.getFirst().elements(), rangeElements, NOWHERE,
                     (slot, from, count) -> slot.bring(sources, from, count));
         }
     }
@@ -377,7 +386,8 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         try (RangedReductionCuda reduction = new RangedReductionCuda(work, Kind.PRODUCTS, a.dtype(), a.elements(),
                 rangeElements); Arena arena = Arena.ofConfined()) {
             List<TensorSource> sources = List.of(a, b);
-            eachRange(a.elements(), NOWHERE, (slot, from, count) -> slot.reduce(reduction, sources, from, count));
+            eachRange(a.elements(), rangeElements, NOWHERE,
+                    (slot, from, count) -> slot.reduce(reduction, sources, from, count));
             reduction.fold();
             MemorySegment found = arena.allocate(JAVA_DOUBLE, Kind.PRODUCTS.results());
             work.download(reduction.results(), found);
@@ -406,12 +416,18 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
         void begin(Slot slot, long from, int count);
     }
 
-    private void eachRange(long elements, Sink sink, Begin begin) {
+    /** The elements of a range of whole rows, of a multiple of {@link #ROWS} if that many fit. */
+    private int wholeRows(int row) {
+        int rows = rangeElements / row;
+        return row * (rows < ROWS ? rows : rows / ROWS * ROWS);
+    }
+
+    private void eachRange(long elements, int most, Sink sink, Begin begin) {
         int number = 0;
-        for (long from = 0; from < elements; from += rangeElements, number++) {
+        for (long from = 0; from < elements; from += most, number++) {
             Slot slot = slots.get(number % DEPTH);
             slot.deliver(sink);
-            begin.begin(slot, from, (int) Math.min(rangeElements, elements - from));
+            begin.begin(slot, from, (int) Math.min(most, elements - from));
         }
         for (int i = 0; i < DEPTH; i++) {
             slots.get((number + i) % DEPTH).deliver(sink);
@@ -602,9 +618,12 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
                     }
                 }
                 case DisjointRanges disjoint -> {
-                    try (DisjointMergeCuda launch = DisjointMergeCuda.prepare(work, disjoint.rule(),
-                            List.of(new DisjointMergeCuda.Item(base, disjoint.voters(models), start, out)))) {
-                        launch.run();
+                    try (RowDrops drops = new RowDrops(work)) {
+                        List<Voter> voters = disjoint.voters(models, drops.of(disjoint.drops(), base, models, start));
+                        try (DisjointMergeCuda launch = DisjointMergeCuda.prepare(work, disjoint.rule(),
+                                List.of(new DisjointMergeCuda.Item(base, voters, start, out)))) {
+                            launch.run();
+                        }
                     }
                 }
                 case FusedRanges fused -> {

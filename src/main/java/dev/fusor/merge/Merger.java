@@ -226,8 +226,7 @@ public final class Merger implements AutoCloseable {
         Ranges ranges = new Ranges(tensor, prepared.inputs, writer);
         if (tensor.carried()) {
             ranges.run(ranges::carry);
-        } else if (cuda != null && prepared.merge instanceof DeviceRanges there
-                && CudaRanges.takes(there, tensor.outDtype())) {
+        } else if (cuda != null && prepared.merge instanceof DeviceRanges there) {
             ranges.run(cuda, there);
         } else {
             ranges.run(prepared.merge);
@@ -321,12 +320,17 @@ public final class Merger implements AutoCloseable {
             });
         }
 
+        /** On the device as long as it takes the merge, which it may no longer do when ranges become smaller. */
         void run(CudaRanges cuda, DeviceRanges merge) {
             List<TensorSource> order = merge.inputs();
-            while (!cuda.run(merge, tensor.shape().elements(), tensor.outDtype(), (from, slices, out) -> finish(from,
-                    inputs.stream().map(input -> slices.get(order.indexOf(input))).toList(), out))) {
+            while (cuda.takes(merge, tensor.outDtype())) {
+                if (cuda.run(merge, tensor.shape().elements(), tensor.outDtype(), (from, slices, out) -> finish(from,
+                        inputs.stream().map(input -> slices.get(order.indexOf(input))).toList(), out))) {
+                    return;
+                }
                 forget();
             }
+            run(merge);
         }
 
         /** As if nothing had been done: it will be done again. */

@@ -34,7 +34,7 @@ public final class Dare extends SparseTaskArithmetic {
     private static Sparsity sparsity(MergeInputs inputs, int model) {
         DropFactors drop = new RandomDrop(Philox.key(inputs.seed(), inputs.tensor()), model,
                 inputs.value(model, "density"), inputs.flag("rescale") && !inputs.flag("rescale_l1"));
-        return new Sparsity(MagnitudeBand.ALL, new Sparsity.Drop.Always(drop));
+        return new Sparsity(MagnitudeBand.ALL, new Drop.Always(drop));
     }
 
     @Override

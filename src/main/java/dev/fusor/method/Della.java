@@ -5,9 +5,7 @@ import dev.fusor.drop.RandomDrop;
 import dev.fusor.drop.RankedDrop;
 import dev.fusor.method.Parameter.Scope;
 import dev.fusor.tensor.Shape;
-import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
-import dev.fusor.trim.RowRanks;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -71,17 +69,11 @@ public final class Della extends SparseTaskArithmetic {
         long key = Philox.key(inputs.seed(), inputs.tensor());
         if (isPlain(density)) {
             return new Sparsity(MagnitudeBand.ALL,
-                    new Sparsity.Drop.Always(new RandomDrop(key, model, density, rescale)));
+                    new Drop.Always(new RandomDrop(key, model, density, rescale)));
         }
-        TensorSource x = inputs.models().get(model);
-        int row = Math.toIntExact(row(x.shape()));
+        int row = Math.toIntExact(row(inputs.base().shape()));
         RankedDrop.Window window = new RankedDrop.Window(density, inputs.value(model, "epsilon"), row, rescale);
-        return new Sparsity(MagnitudeBand.ALL, (from, count) -> {
-            long start = from / row * row;
-            long length = (from + count + row - 1) / row * row - start;
-            int[] ranks = RowRanks.of(inputs.base().slice(start, length), x.slice(start, length), row);
-            return new RankedDrop(key, model, window, start, ranks);
-        });
+        return new Sparsity(MagnitudeBand.ALL, new Drop.Ranked(key, model, window));
     }
 
     @Override

@@ -62,7 +62,7 @@ public final class Sce implements MergeMethod {
         double[] weights = weights(differing.sumsOfSquares());
         if (cut.equals(MagnitudeCut.ALL)) {
             return new DisjointRanges(inputs.base(), inputs.models(), weights,
-                    inputs.ofEachModel(_ -> MagnitudeBand.ALL), inputs.ofEachModel(_ -> null), RULE);
+                    inputs.ofEachModel(_ -> MagnitudeBand.ALL), inputs.ofEachModel(_ -> Drop.NOTHING), RULE);
         }
         TensorSource variance = new TaskVectorVariance(inputs.base(), inputs.models());
         return (from, out) -> merge(inputs, weights, new Selected(variance.slice(from, out.elements()), from, cut),

@@ -4,9 +4,7 @@ import dev.fusor.consensus.DisjointMerge.Aggregation;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
 import dev.fusor.consensus.DisjointMerge.Zero;
-import dev.fusor.drop.DropFactors;
 import dev.fusor.method.Parameter.Scope;
-import dev.fusor.method.Sparsity.Drop;
 import dev.fusor.tensor.TensorSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -90,7 +88,7 @@ abstract class SparseTaskArithmetic implements MergeMethod {
         Zero zero = elects && tensors.getFirst().value(ZERO_SUM.name()) != 0 && majority(all, whole) <= 0
                 ? Zero.MINUS
                 : Zero.PLUS;
-        return all.stream().map(ranges -> ranges.by(rule(ranges.inputs, zero))).toList();
+        return all.stream().<RangeMerge>map(ranges -> ranges.by(rule(ranges.inputs, zero))).toList();
     }
 
     private Rule rule(MergeInputs inputs, Zero zero) {
@@ -105,26 +103,17 @@ abstract class SparseTaskArithmetic implements MergeMethod {
         double majority = 0;
         for (Ranges ranges : all) {
             Rule rule = rule(ranges.inputs, Zero.PLUS);
-            majority += RangeSums.of(ranges.inputs, whole,
-                    (from, count) -> ranges.of(rule, from, count).majority(from, count));
+            majority += RangeSums.of(ranges.inputs, whole, ranges.by(rule)::majority);
         }
         return (long) majority;
     }
 
     /** A tensor and what is kept of it. */
     private record Ranges(MergeInputs inputs, List<Sparsity> sparsities) {
-        RangeMerge by(Rule rule) {
-            // Ranks take whole rows: what they drop is found range by range, and before the range's tensors are asked for.
-            return sparsities.stream().allMatch(sparsity -> sparsity.drop() instanceof Drop.Always)
-                    ? of(rule, 0, 0)
-                    : (from, out) -> of(rule, from, out.elements()).merge(from, out);
-        }
-
-        DisjointRanges of(Rule rule, long from, long count) {
-            List<DropFactors> drops = new ArrayList<>();
-            sparsities.forEach(sparsity -> drops.add(sparsity.drop().factors(from, count)));
+        DisjointRanges by(Rule rule) {
             return new DisjointRanges(inputs.base(), inputs.models(), inputs.values("weight"),
-                    sparsities.stream().map(Sparsity::band).toList(), drops, rule);
+                    sparsities.stream().map(Sparsity::band).toList(), sparsities.stream().map(Sparsity::drop).toList(),
+                    rule);
         }
     }
 

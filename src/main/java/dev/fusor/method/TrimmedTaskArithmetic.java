@@ -1,6 +1,5 @@
 package dev.fusor.method;
 
-import dev.fusor.drop.MaskedDrop;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
@@ -8,7 +7,6 @@ import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
-import dev.fusor.trim.RowSelection;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -102,14 +100,9 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
         TensorSource x = inputs.models().get(model);
         int row = Math.toIntExact(row(x.shape()));
         Kept kept = kept(inputs.modelParameters().get(model), inputs.parameters(), row);
-        return new Sparsity(MagnitudeBand.ALL, (from, count) -> {
-            long start = from / row * row;
-            long length = (from + count + row - 1) / row * row - start;
-            // The first model's look reads the base's rows for all of them.
-            whole.looked(x.bytesOf(length) + (model == 0 ? inputs.base().bytesOf(length) : 0));
-            return new MaskedDrop(start, RowSelection.kept(inputs.base().slice(start, length), x.slice(start, length),
-                    row, kept.atLeast, kept.tooLarge, ties(inputs)));
-        });
+        // The first model's look reads the base's rows for all of them.
+        return new Sparsity(MagnitudeBand.ALL, new Drop.Trimmed(row, kept.atLeast, kept.tooLarge, ties(inputs),
+                count -> whole.looked(x.bytesOf(count) + (model == 0 ? inputs.base().bytesOf(count) : 0))));
     }
 
     private static Ties ties(MergeInputs inputs) {
@@ -136,7 +129,7 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
                 ties(any));
         return IntStream.range(0, tensors.size()).mapToObj(part -> any.ofEachModel(model -> new Sparsity(
                 new MagnitudeBand(cuts.get(2 * model).get(part), cuts.get(2 * model + 1).get(part)),
-                Sparsity.Drop.NOTHING))).toList();
+                Drop.NOTHING))).toList();
     }
 
     @Override

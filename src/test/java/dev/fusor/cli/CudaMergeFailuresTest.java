@@ -151,9 +151,9 @@ class CudaMergeFailuresTest {
             int launchesWithoutMoves) throws IOException {
         for (String name : new String[]{"c", "d"}) {
             SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-            tensors.put("fc1.weight", matrix(DType.F32, 100, 99, name));
-            tensors.put("fc1.bias", matrix(DType.F64, 1, 100, name)); // no type of devices: matched by the processor
-            tensors.put("fc2.weight", matrix(DType.BF16, 30, 100, name));
+            tensors.put("fc1.weight", tensor(DType.F32, name, 100, 99));
+            tensors.put("fc1.bias", tensor(DType.F64, name, 1, 100)); // no type of devices: matched by the processor
+            tensors.put("fc2.weight", tensor(DType.BF16, name, 30, 100));
             Models.write(folder.resolve(name), tensors);
         }
         Files.writeString(folder.resolve("spec.yml"), """
@@ -178,11 +178,6 @@ class CudaMergeFailuresTest {
         }
     }
 
-    private static Tensor matrix(DType type, int rows, int columns, String model) {
-        return Tensor.of(Tensors.random(type, (long) rows * columns, model.hashCode() + rows, null, 1).data(), type,
-                Shape.of(rows, columns));
-    }
-
     /** With little memory, as on the processor. */
     private void merges(Path recipe, long capacity) throws IOException {
         deleteFolder("cuda");
@@ -192,6 +187,44 @@ class CudaMergeFailuresTest {
         assertThat(run.status()).as(capacity + " bytes: " + run.err()).isZero();
         assertThat(bits("cuda")).as(capacity + " bytes").usingRecursiveComparison().isEqualTo(bits("cpu"));
         assertThat(Simulator.ledger()).as(capacity + " bytes").isEmpty();
+    }
+
+    /** Ranges are of whole rows, and looked at where they are merged; rows that are longer than a range are for the processor. */
+    @ParameterizedTest
+    @ValueSource(strings = {"merge_method: ties\nparameters: {scope: row, rescale: true}",
+        "merge_method: magnitude_pruning\nparameters: {scope: row, prune: largest}",
+        "merge_method: della\nparameters: {epsilon: 0.15}",
+        "merge_method: della_linear\nparameters: {rescale_l1: true}"})
+    void rowsAreLookedAtInTheRangesTheyAreMergedIn(String method) throws IOException {
+        for (String name : new String[]{"c", "d", "e"}) {
+            SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+            tensors.put("BF16", tensor(DType.BF16, name, 30, 700));
+            tensors.put("F32", tensor(DType.F32, name, 3, 4097));
+            tensors.put("F16", tensor(DType.F16, name, 1, 1, 1));
+            tensors.put("F8", tensor(DType.F8_E4M3, name, 5, 3, 5));
+            tensors.put("one", tensor(DType.F32, name, 100));
+            tensors.put("none", tensor(DType.F32, name, 0, 3));
+            Models.write(folder.resolve(name), tensors);
+        }
+        Path recipe = Files.writeString(folder.resolve("rows.yml"), """
+                %2$s
+                base_model: %1$s/c
+                models:
+                  - model: %1$s/d
+                    parameters: {weight: 0.7, density: 0.3}
+                  - model: %1$s/e
+                    parameters: {weight: 0.6, density: 0.8}
+                """.formatted(folder, method));
+        // Five rows of 700 in 4096 elements; two looks and a merge for each range. Trimming takes a tensor of one axis as such.
+        int one = method.contains("della") ? 3 : 2;
+        fits(recipe, 380_000, (6 + 1 + 1) * 3 + one);
+        fits(recipe, 10_000_000, (1 + 1 + 1 + 1) * 3 + one);
+    }
+
+    private static Tensor tensor(DType type, String model, long... extents) {
+        Shape shape = Shape.of(extents);
+        return Tensor.of(Tensors.random(type, shape.elements(), model.hashCode() + extents[0], null, 1).data(), type,
+                shape);
     }
 
     private void fits(Path recipe, long capacity, long launches) throws IOException {

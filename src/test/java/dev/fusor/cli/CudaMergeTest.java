@@ -36,7 +36,7 @@ class CudaMergeTest {
     @CsvSource({"linear, true", "aligned, true", "task_arithmetic, true", "slerp, true", "ties, true",
         "ties_of_the_authors, true",
         "breadcrumbs, true",
-        "dare_ties, true", "della, false", "nearswap, false",
+        "dare_ties, true", "della, true", "nearswap, false",
         "passthrough, false"})
     void examplesMergeToTheBitsOfTheProcessor(String recipe, boolean launches) throws IOException {
         check(Path.of("examples", recipe + ".yml"), launches);

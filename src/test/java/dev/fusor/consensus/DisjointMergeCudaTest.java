@@ -9,9 +9,11 @@ import dev.fusor.consensus.DisjointMergeCuda.Item;
 import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.drop.DropFactors;
+import dev.fusor.drop.MaskedDrop;
 import dev.fusor.drop.RandomDrop;
 import dev.fusor.drop.RankedDrop;
 import dev.fusor.drop.ScaledDrop;
+import dev.fusor.drop.StoredDrop;
 import dev.fusor.simulator.RequiresCuda;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
@@ -20,9 +22,12 @@ import dev.fusor.testing.CudaTensors;
 import dev.fusor.testing.Tensors;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -42,8 +47,8 @@ class DisjointMergeCudaTest extends CudaTensors {
         return new MagnitudeCut(MagnitudeCut.keyOf(delta), first + x.elements() / 3);
     }
 
-    /** Every kind of band and drop, in turn. */
-    private static Voter voter(Tensor base, Tensor x, int m, long first) {
+    /** Every kind of band and drop, in turn, the drops from one on. */
+    private static Voter voter(Tensor base, Tensor x, int m, int kind, long first) {
         boolean some = x.elements() > 2;
         MagnitudeBand band = switch (some ? m % 4 : 0) {
             case 1 -> new MagnitudeBand(cut(base, x, 1, first), MagnitudeCut.NONE);
@@ -51,18 +56,50 @@ class DisjointMergeCudaTest extends CudaTensors {
             case 3 -> new MagnitudeBand(cut(base, x, 0, first), cut(base, x, 1, first));
             default -> MagnitudeBand.ALL;
         };
-        DropFactors drop = switch (m % 5) {
+        DropFactors drop = switch ((kind + m) % 8) {
             case 1 -> new RandomDrop(Tensors.SEED, m, 0.6, true);
             case 2 -> new ScaledDrop(null, 1.25f);
             case 3 -> new ScaledDrop(new RandomDrop(Tensors.SEED, m, 0.3, false), 0.75f);
             case 4 -> new RandomDrop(Tensors.SEED, m, m % 2, true);
+            case 5 -> mask(first, x.elements());
+            case 6 -> new ScaledDrop(mask(first - Math.min(first, 3), x.elements() + 3), 0.75f);
+            case 7 -> new ScaledDrop(factors(first - Math.min(first, 2), x.elements() + 2), 0.75f);
             default -> null;
         };
         return new Voter(x, m % 3 == 2 ? -0.4 : m == 5 ? 0 : 0.3 + 0.2 * m, band, drop);
     }
 
-    private static Voter on(Voter voter, Tensor there) {
-        return new Voter(there, voter.weight(), voter.band(), voter.drop());
+    private static MaskedDrop mask(long first, long elements) {
+        byte[] bits = new byte[(int) (elements + 7) / 8];
+        new Random(Tensors.SEED + first).nextBytes(bits);
+        return new MaskedDrop(first, Arena.ofAuto().allocate(bits.length).copyFrom(MemorySegment.ofArray(bits)));
+    }
+
+    /** A third of them say that an element is dropped. */
+    private static StoredDrop factors(long first, long elements) {
+        Tensor factors = Tensors.random(DType.F32, elements, first, null, 2);
+        for (long i = 0; i < elements; i += 3) {
+            Elements.set(factors, i, Double.NaN);
+        }
+        return new StoredDrop(first, factors);
+    }
+
+    private Voter on(Voter voter, Tensor there) {
+        return new Voter(there, voter.weight(), voter.band(), on(voter.drop()));
+    }
+
+    /** The bits of a mask from an odd address on, and factors from an address where no vector begins. */
+    private DropFactors on(DropFactors drop) {
+        return switch (drop) {
+            case ScaledDrop scaled -> new ScaledDrop(on(scaled.drop()), scaled.scale());
+            case MaskedDrop mask -> {
+                Tensor bits = there(DType.U8, mask.kept().byteSize(), 1);
+                stream.upload(mask.kept(), bits.data());
+                yield new MaskedDrop(mask.first(), bits.data());
+            }
+            case StoredDrop stored -> new StoredDrop(stored.first(), there(stored.factors(), 1));
+            case null, default -> drop;
+        };
     }
 
     private void check(DType input, DType output, int models, Rule rule, int length, long first, boolean anyBits,
@@ -75,7 +112,7 @@ class DisjointMergeCudaTest extends CudaTensors {
             Tensor x = anyBits
                     ? Tensors.anyBits(input, length, 2 + m)
                     : Tensors.random(input, length, 2 + m, base, 0.1);
-            voters.add(voter(base, x, m, first));
+            voters.add(voter(base, x, m, models, first));
             votersThere.add(on(voters.get(m), there(x, shifts[m % shifts.length])));
         }
         Tensor out = there(output, length, shifts[shifts.length - 1]);
@@ -165,7 +202,7 @@ class DisjointMergeCudaTest extends CudaTensors {
         for (int i = 0; i < lengths.length; i++) {
             Tensor base = Tensors.random(DType.BF16, lengths[i], i, null, 0.5);
             Tensor x = Tensors.random(DType.BF16, lengths[i], 50 + i, base, 0.1);
-            List<Voter> voters = List.of(voter(base, x, i, 0), voter(base, base, 0, 0));
+            List<Voter> voters = List.of(voter(base, x, i, i, 0), voter(base, base, 0, 0, 0));
             Tensor baseThere = there(base, 0);
             Tensor xThere = there(x, 0);
             items.add(new Item(baseThere, List.of(on(voters.get(0), xThere), on(voters.get(1), baseThere)), 0,
@@ -197,7 +234,20 @@ class DisjointMergeCudaTest extends CudaTensors {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> DisjointMergeCuda.prepare(stream, SUM,
                         List.of(new Item(three, List.of(new Voter(three, 1, MagnitudeBand.ALL, ranked)), 0, three))))
-                .withMessageStartingWith("on a device drops are random ones, scaled or not, got ");
+                .withMessageStartingWith(
+                        "on a device drops are random ones, or bits or factors in its memory, scaled or not, got ");
+        Tensor bits = there(DType.U8, 1, 0);
+        for (int first : new int[]{6, 14}) {
+            DropFactors mask = new ScaledDrop(new MaskedDrop(first, bits.data()), 2);
+            refused(new Item(three, List.of(new Voter(three, 1, MagnitudeBand.ALL, mask)), 12, three),
+                    "the bits or factors of a drop are for all elements that are merged, got 8 from element %d for 3 from element 12"
+                            .formatted(first));
+        }
+        DropFactors stored = new StoredDrop(10, four);
+        refused(new Item(three, List.of(new Voter(three, 1, MagnitudeBand.ALL, stored)), 12, three),
+                "the bits or factors of a drop are for all elements that are merged, got 4 from element 10 for 3 from element 12");
+        assertThat(DisjointMergeCuda.supports(factors(0, 3))).as("factors of the host").isFalse();
+        assertThat(DisjointMergeCuda.supports(mask(0, 3))).as("bits of the host").isFalse();
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> DisjointMergeCuda.prepare(stream, SUM, List.of()))
                 .withMessage("a launch of disjoint merges takes at least 1 item and 1 model, got []");

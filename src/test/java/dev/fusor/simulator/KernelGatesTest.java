@@ -96,7 +96,7 @@ class KernelGatesTest {
                         || row[0].startsWith("task_vector_products_")
                         || row[0].startsWith("permuted_")
                         || row[0].startsWith("task_vector_")
-                        || row[0].startsWith("row_selection_")
+                        || row[0].startsWith("row_selection_") || row[0].startsWith("ranked_drop_")
                         || row[0].startsWith("key_scan_") && !row[1].equals("sample_keys"))
                 .toList();
         assertThat(shipped).hasSizeGreaterThan(200).allSatisfy(row -> assertThat(Integer.parseInt(row[8]) / 1024)

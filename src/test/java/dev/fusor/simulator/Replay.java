@@ -59,6 +59,7 @@ final class Replay {
             case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
             case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation", kernel);
             case "select_rows" -> Cuda.shipped("trim/row_selection_bf16", kernel);
+            case "drop_by_rank" -> Cuda.shipped("drop/ranked_drop_bf16", kernel);
             case "pack_units", "multiply_units" -> Cuda.shipped("linalg/unit_similarity", kernel);
             case "bid", "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
             case "measure" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
@@ -78,6 +79,7 @@ final class Replay {
             case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
             case "interpolate_bf16" -> "cuda-kernels/linalg/permuted_interpolation.cu:";
             case "select_rows" -> "cuda-kernels/trim/row_selection_bf16.cu:";
+            case "drop_by_rank" -> "cuda-kernels/drop/ranked_drop_bf16.cu:";
             case "pack_units", "multiply_units" -> "cuda-kernels/linalg/unit_similarity.cu:";
             case "bid", "solve", "transpose" -> "linear_assignment";
             case "measure", "combine", "rank" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
@@ -202,6 +204,12 @@ final class Replay {
                 long kept = cuda.allocate(40);
                 cuda.zero(kept, 40);
                 cuda.run(cuda.function(module, kernel), 1, 96, 400, in, in, 3L, 100, 1, 30L, 5L, 0, kept);
+            }
+            case "drop_by_rank" -> {
+                // Three rows of three warps on one block, all of whose keys are 0: equals are counted over warps.
+                MemorySegment chances = cuda.arena().allocate(8 * 100);
+                cuda.run(cuda.function(module, kernel), 1, 96, 96 * 32 + 800, in, in, 3L, 100, 7L, 1L, 0,
+                        cuda.copyOf(chances), cuda.allocate(4 * 300), 0L, 0L);
             }
             case "combine_few" -> {
                 // 40 rows of 10 classes, eight threads each, by two blocks of 64: the best three of the most confident model.

@@ -58,7 +58,8 @@ class SynchronisationMutationTest {
     @ParameterizedTest
     @CsvSource({"histogram, sm_75", "histogram, sm_90", "block_sum, sm_75", "block_sum, sm_90",
         "products, shipped", "task_vector_products, shipped", "fold_f64, shipped", "scan_keys, shipped",
-        "count_keys, shipped", "select_rows, shipped", "measure, shipped", "combine_few, shipped",
+        "count_keys, shipped", "select_rows, shipped", "drop_by_rank, shipped",
+        "measure, shipped", "combine_few, shipped",
         "pack_units, shipped",
         "multiply_units, shipped", "bid, shipped", "solve, shipped",
         "transpose, shipped", "interpolate_bf16, shipped"})

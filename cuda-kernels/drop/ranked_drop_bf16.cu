@@ -1,0 +1,4 @@
+// The drop of DELLA for models in BF16: the header has its contract.
+#include "ranked_drop.cuh"
+
+DROPS_BY_RANK(Format::BF16)
