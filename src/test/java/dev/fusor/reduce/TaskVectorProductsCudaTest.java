@@ -115,9 +115,9 @@ class TaskVectorProductsCudaTest extends CudaTensors {
     @ParameterizedTest
     @CsvSource({"F32", "F16", "BF16"})
     void anyBitsAreMultiplied(DType type) {
-        Item host = new Item(Tensors.anyBits(type, 200, 1), Tensors.anyBits(type, 200, 2),
-                IntStream.range(0, 5).mapToObj(m -> Tensors.anyBits(type, 200, 3 + m)).toList());
-        check(IntStream.range(0, 200).mapToObj(i -> new Item(host.gradient().slice(i, 1), host.base().slice(i, 1),
+        Item host = new Item(Tensors.anyBits(type, 32, 1), Tensors.anyBits(type, 32, 2),
+                IntStream.range(0, 5).mapToObj(m -> Tensors.anyBits(type, 32, 3 + m)).toList());
+        check(IntStream.range(0, 32).mapToObj(i -> new Item(host.gradient().slice(i, 1), host.base().slice(i, 1),
                 host.models().stream().map(model -> model.slice(i, 1)).toList())).toList(), 0);
     }
 
