@@ -3,7 +3,7 @@
 //
 //   contract  trim/TaskVectorVariance.java, equal bit for bit; what is left is where a cut of trim/MagnitudeCut.java keeps the variance
 //   input     models and a base of one type, at any address
-//   output    in F32: the variances, or, of a model that is named, its task vector where its elements are kept and +0 elsewhere
+//   output    in F32: the variances; or a model's task vector where they are kept and +0 elsewhere; or factors, 1 there and NaN elsewhere
 //   tables    tiles: which elements; addresses: the models, the base, the output
 //   order     in float64, in the order of the models
 //   launch    1-D, blocks take tiles in turn: any grid, any block; no barrier
@@ -15,9 +15,13 @@
 
 namespace task_vector_variance {
 
+// What is asked for in place of a model's task vector; the numbers are those of TaskVectorVarianceCuda.java.
+constexpr int kVariances = -1;
+constexpr int kFactors = -2;
+
 // What is the same for all elements.
 struct Operands : task_vectors::Operands {
-    int model;          // whose task vector is asked for, or -1 for the variances
+    int wanted;         // a model's place, or one of the above
     int key;            // of the cut
     long long lastTie;  // the last element kept of those that have it
 };
@@ -28,11 +32,11 @@ __device__ inline float result(const Operands& on, long long i, EachDelta&& each
 {
     const double models = on.modelCount;
     double mean = 0.0;
-    float own = 0.0f;
+    float own = 1.0f;
     eachDelta([&](int m, float delta) {
         if (m < on.modelCount) {
             mean = __dadd_rn(mean, delta);
-            own = m == on.model ? delta : own;
+            own = m == on.wanted ? delta : own;
         }
     });
     mean = __ddiv_rn(mean, models);
@@ -44,7 +48,9 @@ __device__ inline float result(const Operands& on, long long i, EachDelta&& each
         }
     });
     const float variance = __double2float_rn(__ddiv_rn(squares, models));
-    return on.model < 0 ? variance : keyOf(variance) + (i <= on.lastTie) > on.key ? own : 0.0f;
+    const bool kept = keyOf(variance) + (i <= on.lastTie) > on.key;
+    const float elsewhere = on.wanted == kFactors ? __uint_as_float(0x7FC00000) : 0.0f;
+    return on.wanted == kVariances ? variance : kept ? own : elsewhere;
 }
 
 template <Format FORMAT, int SLOTS>
@@ -53,12 +59,12 @@ __device__ inline void run(
     long long tileCount,
     const uint64_t* __restrict__ addresses,
     int modelCount,
-    int model,
+    int wanted,
     int key,
     long long lastTie)
 {
     const Operands on = {
-        {addresses, addresses[modelCount], addresses[modelCount + 1], modelCount, Format::F32}, model, key, lastTie};
+        {addresses, addresses[modelCount], addresses[modelCount + 1], modelCount, Format::F32}, wanted, key, lastTie};
     for (long long t = blockIdx.x; t < tileCount; t += gridDim.x) {
         task_vectors::mergeTile<FORMAT, SLOTS>(
             on, tiles[t], [&](long long i, float, auto&& eachDelta) { return result(on, i, eachDelta); });
@@ -69,10 +75,10 @@ __device__ inline void run(
 
 #define TASK_VECTOR_VARIANCE(NAME, FORMAT, SLOTS)                                                                                    \
     extern "C" __global__ void __launch_bounds__(256, 2)                                                                              \
-        NAME(const Tile* __restrict__ tiles, long long tileCount, const uint64_t* __restrict__ addresses, int modelCount, int model,  \
+        NAME(const Tile* __restrict__ tiles, long long tileCount, const uint64_t* __restrict__ addresses, int modelCount, int wanted, \
              int key, long long lastTie)                                                                                              \
     {                                                                                                                                 \
-        task_vector_variance::run<FORMAT, SLOTS>(tiles, tileCount, addresses, modelCount, model, key, lastTie);                       \
+        task_vector_variance::run<FORMAT, SLOTS>(tiles, tileCount, addresses, modelCount, wanted, key, lastTie);                      \
     }
 
 // Up to 4 models by vectors, and up to 8.

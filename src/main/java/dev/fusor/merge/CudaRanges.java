@@ -13,11 +13,14 @@ import dev.fusor.device.cuda.CudaFormats;
 import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.device.cuda.PinnedMemory;
+import dev.fusor.drop.DropFactors;
+import dev.fusor.drop.StoredDrop;
 import dev.fusor.linalg.PermutedInterpolationCuda;
 import dev.fusor.method.DeviceRanges;
 import dev.fusor.method.Differing;
 import dev.fusor.method.DisjointRanges;
 import dev.fusor.method.FusedRanges;
+import dev.fusor.method.VaryingRanges;
 import dev.fusor.method.WeightedRanges;
 import dev.fusor.method.WholeTensors;
 import dev.fusor.reduce.Products;
@@ -626,12 +629,30 @@ final class CudaRanges implements WholeTensors, AutoCloseable {
                         }
                     }
                 }
+                case VaryingRanges varying -> {
+                    try (CudaMemory factors = CudaMemory.allocate(work, DType.F32.byteSize(out.elements()))) {
+                        launch(varying, base, models, start, out, factors.tensor(DType.F32, out.elements()));
+                    }
+                }
                 case FusedRanges fused -> {
                     try (TaskVectorFusionCuda launch = TaskVectorFusionCuda.prepare(work, fused.fusion(),
                             fused.lambda(), List.of(new TaskVectorFusionCuda.Item(base, models, out)))) {
                         launch.run();
                     }
                 }
+            }
+        }
+
+        private void launch(VaryingRanges varying, Tensor base, List<Tensor> models, long start, Tensor out,
+                Tensor factors) {
+            DropFactors selected = null;
+            if (varying.selects()) {
+                TaskVectorVarianceCuda.on(work).factors(base, models, varying.cut(), start, factors);
+                selected = new StoredDrop(start, factors);
+            }
+            try (DisjointMergeCuda launch = DisjointMergeCuda.prepare(work, VaryingRanges.RULE,
+                    List.of(new DisjointMergeCuda.Item(base, varying.voters(models, selected), start, out)))) {
+                launch.run();
             }
         }
 

@@ -8,7 +8,8 @@ import java.util.stream.Stream;
  * A merge whose ranges may be made on another device as well, to the same bits: all it reads of a range is that range of its
  * inputs.
  */
-public sealed interface DeviceRanges extends RangeMerge permits WeightedRanges, DisjointRanges, FusedRanges {
+public sealed interface DeviceRanges extends RangeMerge
+        permits WeightedRanges, DisjointRanges, FusedRanges, VaryingRanges {
     /** {@return the base model, or null for none} */
     TensorSource base();
 

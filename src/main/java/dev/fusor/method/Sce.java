@@ -1,21 +1,6 @@
 package dev.fusor.method;
 
-import dev.fusor.consensus.DisjointMerge;
-import dev.fusor.consensus.DisjointMerge.Election;
-import dev.fusor.consensus.DisjointMerge.Rule;
-import dev.fusor.consensus.DisjointMerge.Voter;
-import dev.fusor.drop.DropFactors;
 import dev.fusor.method.Parameter.Scope;
-import dev.fusor.tensor.Elements;
-import dev.fusor.tensor.Tensor;
-import dev.fusor.tensor.TensorSource;
-import dev.fusor.trim.MagnitudeBand;
-import dev.fusor.trim.MagnitudeCut;
-import dev.fusor.trim.TaskVectorVariance;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -32,9 +17,6 @@ public final class Sce implements MergeMethod {
     private static final List<Parameter> PARAMETERS = List.of(
             Parameter.optional("select_topk", Scope.TENSOR, 1, "a fraction from 0 to 1", k -> k >= 0 && k <= 1),
             Parameter.flag("int8_mask", false));
-
-    private static final DisjointMerge MERGE = DisjointMerge.on(RangeMerge.HERE);
-    private static final Rule RULE = new Rule(Election.UNWEIGHTED, 1, true);
 
     /** The method has no state. */
     public Sce() {}
@@ -58,15 +40,7 @@ public final class Sce implements MergeMethod {
     public RangeMerge prepare(MergeInputs inputs, WholeTensors whole) {
         Differing differing = whole.differing(inputs.base(), inputs.models(), inputs.value("select_topk"));
         whole.looked(differing.bytesRead());
-        MagnitudeCut cut = differing.cut();
-        double[] weights = weights(differing.sumsOfSquares());
-        if (cut.equals(MagnitudeCut.ALL)) {
-            return new DisjointRanges(inputs.base(), inputs.models(), weights,
-                    inputs.ofEachModel(_ -> MagnitudeBand.ALL), inputs.ofEachModel(_ -> Drop.NOTHING), RULE);
-        }
-        TensorSource variance = new TaskVectorVariance(inputs.base(), inputs.models());
-        return (from, out) -> merge(inputs, weights, new Selected(variance.slice(from, out.elements()), from, cut),
-                from, out);
+        return new VaryingRanges(inputs.base(), inputs.models(), weights(differing.sumsOfSquares()), differing.cut());
     }
 
     @Override
@@ -87,27 +61,5 @@ public final class Sce implements MergeMethod {
             energies[m] /= sum;
         }
         return energies;
-    }
-
-    private static void merge(MergeInputs inputs, double[] weights, DropFactors selected, long from, Tensor out) {
-        List<Tensor> models = inputs.slices(from, out.elements());
-        List<Voter> voters = new ArrayList<>();
-        for (int m = 0; m < weights.length; m++) {
-            voters.add(new Voter(models.get(m), weights[m], MagnitudeBand.ALL, selected));
-        }
-        MERGE.merge(inputs.baseSlice(from, out.elements()), voters, from, RULE, out);
-    }
-
-    /** Drops the elements whose score a cut does not keep. */
-    private record Selected(Tensor scores, long first, MagnitudeCut cut) implements DropFactors {
-        private static final ValueLayout.OfFloat FACTOR = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-        @Override
-        public void load(long from, int count, MemorySegment factors) {
-            for (int i = 0; i < count; i++) {
-                float score = (float) Elements.get(scores, from - first + i);
-                factors.setAtIndex(FACTOR, i, cut.keeps(score, from + i) ? 1f : DROPPED);
-            }
-        }
     }
 }

@@ -16,8 +16,8 @@ import java.util.stream.Stream;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 /**
- * How much task vectors differ from each other, on a CUDA device: the numbers of {@link TaskVectorVariance}, and task vectors where
- * a cut keeps these numbers.
+ * How much task vectors differ from each other, on a CUDA device: the numbers of {@link TaskVectorVariance}, and task vectors, or
+ * the factors of a drop, where a cut keeps these numbers.
  *
  * <p>Up to {@value #SLOTS} models are read once, 16 bytes at a time where addresses differ by multiples of 16 bytes; more are
  * read twice, element by element. It belongs to the thread that opened the stream.
@@ -25,6 +25,10 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 public final class TaskVectorVarianceCuda {
     private static final int THREADS = 256;
     private static final int SLOTS = 8;
+
+    /** What is wanted in place of a model's task vector; the numbers are those of task_vector_variance.cuh. */
+    private static final int VARIANCES = -1;
+    private static final int FACTORS = -2;
 
     private final CudaStream stream;
 
@@ -51,7 +55,7 @@ public final class TaskVectorVarianceCuda {
      * device's
      */
     public void variances(Tensor base, List<Tensor> models, Tensor out) {
-        launch(base, models, -1, MagnitudeCut.ALL, out);
+        launch(base, models, VARIANCES, MagnitudeCut.ALL, out);
     }
 
     /**
@@ -72,11 +76,26 @@ public final class TaskVectorVarianceCuda {
         launch(base, models, model, cut, out);
     }
 
-    private void launch(Tensor base, List<Tensor> models, int model, MagnitudeCut cut, Tensor out) {
-        if (models.size() <= Math.max(0, model)) {
+    /**
+     * Enqueues the computation of the factors of a drop: 1 where variances are kept, NaN elsewhere.
+     *
+     * @param base the base model's range in device memory
+     * @param models at least one range, in device memory, of the base's type, one of {@link CudaFormats#ALL}, and as many elements
+     * @param cut says which variances are kept
+     * @param first the flat index of the range's first element, which the cut's ties refer to
+     * @param out receives the factors: F32 in device memory, of as many elements
+     * @throws IllegalArgumentException if there is no model, lengths or types differ, a type is not supported, or memory is not the
+     * device's
+     */
+    public void factors(Tensor base, List<Tensor> models, MagnitudeCut cut, long first, Tensor out) {
+        launch(base, models, FACTORS, new MagnitudeCut(cut.key(), cut.lastTie() - first), out);
+    }
+
+    private void launch(Tensor base, List<Tensor> models, int wanted, MagnitudeCut cut, Tensor out) {
+        int fewest = Math.max(0, wanted) + 1;
+        if (models.size() < fewest) {
             throw new IllegalArgumentException(
-                    "wanted the variance of %d models or more, got %d".formatted(Math.max(0, model) + 1,
-                            models.size()));
+                    "wanted the variance of %d models or more, got %d".formatted(fewest, models.size()));
         }
         List<Tensor> inputs = Stream.concat(models.stream(), Stream.of(base)).toList();
         inputs.forEach(tensor -> CudaFormats.require("a variance", tensor, base.dtype(), out.elements()));
@@ -98,7 +117,7 @@ public final class TaskVectorVarianceCuda {
             stream.upload(host, tables.segment());
             launch.grid((int) Math.min(tiles, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
                     .set(0, tables.segment()).set(1, tiles).set(2, tables.segment().asSlice(addressesAt))
-                    .set(3, models.size()).set(4, model).set(5, cut.key()).set(6, cut.lastTie()).on(stream);
+                    .set(3, models.size()).set(4, wanted).set(5, cut.key()).set(6, cut.lastTie()).on(stream);
         }
     }
 }

@@ -46,13 +46,21 @@ class TaskVectorVarianceCudaTest extends CudaTensors {
         for (MagnitudeCut cut : List.of(new MagnitudeCut(key, length / 2), MagnitudeCut.ALL, MagnitudeCut.NONE)) {
             int model = models - 1;
             Tensor selected = Tensors.zeros(DType.F32, length);
+            Tensor factors = Tensors.zeros(DType.F32, length);
             for (int i = 0; i < length; i++) {
                 float delta = (float) Elements.get(xs.get(model), i) - (float) Elements.get(base, i);
                 int own = MagnitudeCut.keyOf((float) Elements.get(variances, i));
-                Elements.set(selected, i, own > cut.key() || own == cut.key() && i <= cut.lastTie() ? delta : 0);
+                boolean kept = own > cut.key() || own == cut.key() && i <= cut.lastTie();
+                Elements.set(selected, i, kept ? delta : 0);
+                Elements.set(factors, i, kept ? 1 : Double.NaN);
             }
             computation.selected(baseThere, xsThere, model, cut, out);
             assertThat(Tensors.bytes(back(out))).as("%s of %s", cut, what).isEqualTo(Tensors.bytes(selected));
+            // The tensors as a range that begins with a later element.
+            computation.factors(baseThere, xsThere,
+                    cut.equals(MagnitudeCut.ALL) ? cut : new MagnitudeCut(cut.key(), 70 + cut.lastTie()), 70, out);
+            assertThat(Tensors.bytes(back(out))).as("factors by %s of %s", cut, what)
+                    .isEqualTo(Tensors.bytes(factors));
         }
     }
 
