@@ -95,6 +95,13 @@ final class ChunkScores {
         return loops.max(s, 0, width(chunk));
     }
 
+    /** {@return the largest score of a chunk, found without storing one, or NaN if it takes storing them} */
+    float largest(int chunk) {
+        boolean atOnce = (mode == Mode.LOGITS || mode == Mode.LOG_PROBABILITIES) && !limited
+                && shares.members() <= GROUP;
+        return atOnce ? mean(chunk, null) : Float.NaN;
+    }
+
     private float mean(int chunk, MemorySegment s) {
         float max = Float.NaN;
         for (int i = 0; i < shares.members(); i += GROUP) {

@@ -166,7 +166,11 @@ final class EnsembleRow {
 
     private void scores() {
         chunkScores.turnTo(row);
+        boolean passes = top != null && top.size() == 1 && !normalised && !wants(Output.LOGITS);
         for (int j = 0; j < chunks; j++) {
+            if (passes && top.isBeyond(chunkScores.largest(j))) {
+                continue;
+            }
             MemorySegment s = scores(j);
             float max = chunkScores.make(j, s);
             if (normalised) {

@@ -61,8 +61,10 @@ final class LogitEnsembleLanes implements LogitLoops {
                 s = load(x3, at3 + i).fma(w3, s);
                 t = load(x3, at3 + i + STEP).fma(w3, t);
             }
-            put(s, scores, i);
-            put(t, scores, i + STEP);
+            if (scores != null) {
+                put(s, scores, i);
+                put(t, scores, i + STEP);
+            }
             even = larger(even, s);
             odd = larger(odd, t);
             finite = s.add(t).fma(zero, finite);
@@ -75,10 +77,13 @@ final class LogitEnsembleLanes implements LogitLoops {
         return a.blend(b, b.compare(VectorOperators.GT, a));
     }
 
-    /** The largest number, if {@code finite} is 0, as it is where all numbers are finite, and that is not 0. */
+    /** The largest number, if {@code finite} is 0, as it is where all numbers are finite, and that is not 0; else by another look. */
     private static float max(FloatVector larger, FloatVector finite, MemorySegment x, long at, int count) {
         float max = larger.reduceLanes(VectorOperators.MAX);
-        return max != 0 && finite.reduceLanes(VectorOperators.ADD) == 0 ? max : exactMax(x, at, count);
+        if (max != 0 && finite.reduceLanes(VectorOperators.ADD) == 0) {
+            return max;
+        }
+        return x == null ? Float.NaN : exactMax(x, at, count);
     }
 
     private static float exactMax(MemorySegment x, long at, int count) {

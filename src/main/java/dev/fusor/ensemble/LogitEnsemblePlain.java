@@ -25,14 +25,18 @@ final class LogitEnsemblePlain implements LogitLoops {
 
     @Override
     public float weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count) {
+        float max = Float.NEGATIVE_INFINITY;
         for (long i = 0; i < 4L * count; i += 4) {
             float s = resume ? scores.get(FLOAT, i) : 0f;
             for (int m = 0; m < form.models(); m++) {
                 s = Math.fma(shares[m], x[m].get(FLOAT, at[m] + i), s);
             }
-            scores.set(FLOAT, i, s);
+            if (scores != null) {
+                scores.set(FLOAT, i, s);
+            }
+            max = Math.max(max, s);
         }
-        return max(scores, 0, count);
+        return max;
     }
 
     @Override

@@ -21,7 +21,11 @@ interface LogitLoops {
     /** {@return how many classes are done at once} */
     int width();
 
-    /** Adds models to the scores, which start at 0 unless {@code resume}; {@return the largest, as by {@link #max}} */
+    /**
+     * Adds models to the scores, which start at 0 unless {@code resume}; {@return the largest, as by {@link #max}}
+     *
+     * @param scores null to store none: then NaN is returned as well where finding the largest takes another look
+     */
     float weigh(MemorySegment[] x, long[] at, float[] shares, boolean resume, MemorySegment scores, int count);
 
     /** Multiplies numbers by a factor. */
