@@ -20,8 +20,7 @@ import java.util.Locale;
  * <p>It belongs to the thread that prepared it.
  */
 public final class ReductionCuda implements AutoCloseable {
-    private final ReductionPartials partials;
-    private final ReductionPass pass;
+    private final FoldedReduction launches;
 
     /** What is found of the tensors of an item. */
     public enum Kind {
@@ -59,7 +58,11 @@ public final class ReductionCuda implements AutoCloseable {
         }
 
         ReductionPartials partials(CudaStream stream, long... tiles) {
-            return new ReductionPartials(stream, this == NON_FINITE ? "fold_s64" : "fold_f64", results, tiles);
+            return new ReductionPartials(stream, fold(), results, tiles);
+        }
+
+        private String fold() {
+            return this == NON_FINITE ? "fold_s64" : "fold_f64";
         }
     }
 
@@ -94,16 +97,8 @@ public final class ReductionCuda implements AutoCloseable {
     }
 
     private ReductionCuda(CudaStream stream, Kind kind, List<List<Tensor>> items) {
-        int tile = ReductionPass.MOST_TILE_ELEMENTS;
-        this.partials = kind.partials(stream,
-                items.stream().mapToLong(item -> ReductionPass.tiles(item.getFirst().elements(), tile)).toArray());
-        try {
-            this.pass = new ReductionPass(stream, kind.kernel(stream, items.getFirst().getFirst().dtype()), items, tile,
-                    0, partials);
-        } catch (RuntimeException e) {
-            partials.close();
-            throw e;
-        }
+        this.launches = new FoldedReduction(stream, kind.kernel(stream, items.getFirst().getFirst().dtype()),
+                kind.fold(), kind.results, items);
     }
 
     /**
@@ -112,19 +107,17 @@ public final class ReductionCuda implements AutoCloseable {
      * @throws dev.fusor.device.cuda.CudaException if the driver refuses one
      */
     public void run() {
-        pass.run();
-        partials.fold();
+        launches.run();
     }
 
     /** {@return device memory that holds, item by item, the numbers found, of 8 bytes each, once a run is through} */
     public MemorySegment results() {
-        return partials.results();
+        return launches.results();
     }
 
     /** Frees tables and results, in order with what was enqueued. */
     @Override
     public void close() {
-        pass.close();
-        partials.close();
+        launches.close();
     }
 }

@@ -27,8 +27,7 @@ public final class TaskVectorProductsCuda implements AutoCloseable {
 
     private static final List<DType> TYPES = List.of(DType.F32, DType.F16, DType.BF16);
 
-    private final ReductionPartials partials;
-    private final ReductionPass pass;
+    private final FoldedReduction launches;
 
     /**
      * A gradient by one tensor of a merged model, and what was merged; all in device memory and of equal length.
@@ -95,21 +94,13 @@ public final class TaskVectorProductsCuda implements AutoCloseable {
     }
 
     private TaskVectorProductsCuda(CudaStream stream, List<Item> items) {
-        int tile = ReductionPass.MOST_TILE_ELEMENTS;
         Item first = items.getFirst();
         int models = first.models().size();
         DType type = first.models().getFirst().dtype();
         CudaKernel kernel = CudaFormats.kernel(stream, "reduce", "task_vector_products", type,
                 "task_vector_products" + (first.gradient().dtype() == type ? "" : "_wide"));
-        this.partials = new ReductionPartials(stream, "fold_f64", models, items.stream()
-                .mapToLong(item -> ReductionPass.tiles(item.gradient().elements(), tile)).toArray());
-        try {
-            this.pass = new ReductionPass(stream, kernel, items.stream().map(Item::tensors).toList(), tile, 0, partials,
-                    models);
-        } catch (RuntimeException e) {
-            partials.close();
-            throw e;
-        }
+        this.launches = new FoldedReduction(stream, kernel, "fold_f64", models,
+                items.stream().map(Item::tensors).toList(), models);
     }
 
     /**
@@ -118,19 +109,17 @@ public final class TaskVectorProductsCuda implements AutoCloseable {
      * @throws dev.fusor.device.cuda.CudaException if the driver refuses one
      */
     public void run() {
-        pass.run();
-        partials.fold();
+        launches.run();
     }
 
     /** {@return device memory that holds, item by item, the product of each model, float64, once a run is through} */
     public MemorySegment results() {
-        return partials.results();
+        return launches.results();
     }
 
     /** Frees tables and results, in order with what was enqueued. */
     @Override
     public void close() {
-        pass.close();
-        partials.close();
+        launches.close();
     }
 }
