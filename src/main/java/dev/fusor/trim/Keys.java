@@ -14,13 +14,18 @@ final class Keys {
 
     /** Some keys out of others, in their order; without a branch, as nobody can tell which. */
     static int[] within(int[] keys, int least, int most) {
+        return within(keys, keys, least, most);
+    }
+
+    /** Likewise out of what belongs to the keys. */
+    static int[] within(int[] numbers, int[] keys, int least, int most) {
         int[] some = new int[count(keys, least, most) + 1]; // one that is left out may come after the last
         int count = 0;
-        for (int key : keys) {
-            some[count] = key;
-            count += isWithin(key, least, most);
+        for (int i = 0; i < keys.length; i++) {
+            some[count] = numbers[i];
+            count += isWithin(keys[i], least, most);
         }
-        return Arrays.copyOf(some, some.length - 1);
+        return Arrays.copyOf(some, count);
     }
 
     /** How many keys are within bounds. */
@@ -33,7 +38,7 @@ final class Keys {
     }
 
     /** 1 or 0, from the sign of what is negative if one of the bounds is passed. */
-    static int isWithin(int key, int least, int most) {
+    private static int isWithin(int key, int least, int most) {
         return 1 + ((key - least | most - key) >> 31);
     }
 

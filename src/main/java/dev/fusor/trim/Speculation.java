@@ -58,15 +58,7 @@ final class Speculation {
     private record Listed(int[] places, int[] keys) {
         /** Where keys are that one of two cuts, of keys in any order, may keep and the other may not. */
         int[] between(int key, int other) {
-            int first = Math.min(key, other);
-            int last = Math.max(key, other);
-            int[] some = new int[Keys.count(keys, first, last) + 1]; // one that is left out may come after the last
-            int count = 0;
-            for (int i = 0; i < keys.length; i++) {
-                some[count] = places[i];
-                count += Keys.isWithin(keys[i], first, last);
-            }
-            return Arrays.copyOf(some, count);
+            return Keys.within(places, keys, Math.min(key, other), Math.max(key, other));
         }
     }
 
