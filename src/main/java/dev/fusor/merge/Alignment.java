@@ -162,7 +162,7 @@ public final class Alignment {
                 work.run(device, null);
                 return;
             }
-            try (CudaDevice cuda = CudaRanges.openDevice(options.cuda().getAsInt());
+            try (CudaDevice cuda = CudaPipeline.openDevice(options.cuda().getAsInt());
                     CudaStream stream = CudaStream.open(cuda)) {
                 work.run(device, stream);
             } catch (CudaException e) {
