@@ -15,7 +15,6 @@ import java.util.stream.Stream;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 /**
  * The weighted sum on a CUDA device: many tensors in one launch, and for each tensor several sums of the same models in one
@@ -65,11 +64,7 @@ public final class WeightedSumCuda implements AutoCloseable {
         }
 
         private Stream<Tensor> inputs() {
-            return base == null ? models.stream() : Stream.concat(models.stream(), Stream.of(base));
-        }
-
-        private long cut(MemorySegment table, long first, int number) {
-            return CudaTiles.cut(inputs().toList(), outputs, table, first, number);
+            return Stream.concat(models.stream(), Stream.ofNullable(base));
         }
 
         private long elements() {
@@ -99,31 +94,26 @@ public final class WeightedSumCuda implements AutoCloseable {
         this.stream = stream;
         int models = items.getFirst().models().size();
         int outputs = items.getFirst().outputs().size();
-        long tileCount = items.stream().mapToLong(item -> item.cut(null, 0, 0)).sum();
-        long tileBytes = tileCount * CudaTiles.BYTES;
-        long addressBytes = (long) items.size() * (models + 1 + outputs) * Long.BYTES;
-        long reciprocalBytes = (long) items.size() * outputs * Double.BYTES;
-        long scalarBytes = (long) items.size() * outputs * (models + 1) * Float.BYTES;
-        long reciprocalsAt = tileBytes + addressBytes;
-        long scalarsAt = reciprocalsAt + reciprocalBytes;
-        this.tables = CudaMemory.allocate(stream, scalarsAt + scalarBytes);
+        CudaTiles tiles = new CudaTiles(
+                items.stream().map(item -> new CudaTiles.Item(item.models(), item.base(), item.outputs())).toList());
+        long count = tiles.count();
+        long reciprocalsAt = tiles.bytes();
+        long scalarsAt = reciprocalsAt + (long) items.size() * outputs * Double.BYTES;
+        this.tables = CudaMemory.allocate(stream,
+                scalarsAt + (long) items.size() * outputs * (models + 1) * Float.BYTES);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment host = arena.allocate(scalarsAt + scalarBytes, Long.BYTES);
-            long tile = 0;
-            for (int i = 0; i < items.size(); i++) {
-                tile += items.get(i).cut(host, tile, i);
-            }
-            writeAddresses(items, host.asSlice(tileBytes, addressBytes));
-            writeScalars(items, host.asSlice(scalarsAt), host.asSlice(reciprocalsAt, reciprocalBytes));
+            MemorySegment host = arena.allocate(tables.segment().byteSize(), Long.BYTES);
+            tiles.write(host);
+            writeScalars(items, host.asSlice(scalarsAt), host.asSlice(reciprocalsAt, scalarsAt - reciprocalsAt));
             stream.upload(host, tables.segment());
             this.launch = kernel.prepare(8, 8, 8, 8, 8, 4, 4, 4);
         } catch (RuntimeException e) {
             tables.close();
             throw e;
         }
-        launch.grid((int) Math.min(tileCount, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                .set(0, tables.segment()).set(1, tileCount)
-                .set(2, tables.segment().asSlice(tileBytes)).set(3, tables.segment().asSlice(scalarsAt))
+        launch.grid((int) Math.min(count, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                .set(0, tables.segment()).set(1, count)
+                .set(2, tables.segment().asSlice(tiles.addressesAt())).set(3, tables.segment().asSlice(scalarsAt))
                 .set(4, tables.segment().asSlice(reciprocalsAt)).set(5, models).set(6, outputs)
                 .set(7, CudaFormats.number(items.getFirst().outputs().getFirst().dtype()));
     }
@@ -154,19 +144,6 @@ public final class WeightedSumCuda implements AutoCloseable {
 
     private static void check(Tensor tensor, DType wanted, Item item) {
         CudaFormats.require("a weighted sum", tensor, wanted, item.elements());
-    }
-
-    private static void writeAddresses(List<Item> items, MemorySegment table) {
-        long at = 0;
-        for (Item item : items) {
-            for (Tensor model : item.models()) {
-                table.setAtIndex(JAVA_LONG, at++, model.data().address());
-            }
-            table.setAtIndex(JAVA_LONG, at++, item.base() == null ? 0 : item.base().data().address());
-            for (Tensor output : item.outputs()) {
-                table.setAtIndex(JAVA_LONG, at++, output.data().address());
-            }
-        }
     }
 
     private static void writeScalars(List<Item> items, MemorySegment scalars, MemorySegment reciprocals) {

@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.stream.Stream;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 /**
  * Merges by one task vector made of several on a CUDA device: many tensors in one launch. The bits are those of
@@ -52,12 +51,8 @@ public final class TaskVectorFusionCuda implements AutoCloseable {
             models = List.copyOf(models);
         }
 
-        private List<Tensor> inputs() {
-            return Stream.concat(models.stream(), Stream.of(base)).toList();
-        }
-
-        private long cut(MemorySegment table, long from, int number) {
-            return CudaTiles.cut(inputs(), List.of(out), table, from, number);
+        private Stream<Tensor> inputs() {
+            return Stream.concat(models.stream(), Stream.of(base));
         }
     }
 
@@ -99,25 +94,16 @@ public final class TaskVectorFusionCuda implements AutoCloseable {
         int models = items.getFirst().models().size();
         CudaKernel kernel = CudaFormats.kernel(stream, "consensus", "task_vector_fusion",
                 items.getFirst().base().dtype(), "task_vector_fusion_" + (models <= 4 ? 4 : SLOTS));
-        long tiles = items.stream().mapToLong(item -> item.cut(null, 0, 0)).sum();
-        long addressesAt = tiles * CudaTiles.BYTES;
-        long addressBytes = (models + 2L) * Long.BYTES;
-        long thresholdsAt = addressesAt + items.size() * addressBytes;
+        CudaTiles tiles = new CudaTiles(
+                items.stream().map(item -> new CudaTiles.Item(item.models(), item.base(), List.of(item.out())))
+                        .toList());
+        long count = tiles.count();
+        long thresholdsAt = tiles.bytes();
         int thresholds = Math.max(SLOTS, models);
         this.tables = CudaMemory.allocate(stream, thresholdsAt + (long) thresholds * Float.BYTES);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(tables.segment().byteSize(), Long.BYTES);
-            long tile = 0;
-            for (int i = 0; i < items.size(); i++) {
-                Item item = items.get(i);
-                tile += item.cut(host, tile, i);
-                MemorySegment addresses = host.asSlice(addressesAt + i * addressBytes, addressBytes);
-                List<Tensor> inputs = item.inputs();
-                for (int m = 0; m <= models; m++) {
-                    addresses.setAtIndex(JAVA_LONG, m, inputs.get(m).data().address());
-                }
-                addresses.setAtIndex(JAVA_LONG, models + 1, item.out().data().address());
-            }
+            tiles.write(host);
             write(fusion, host.asSlice(thresholdsAt), thresholds);
             stream.upload(host, tables.segment());
             this.launch = kernel.prepare(8, 8, 8, 8, 4, 4, 4, 4, 4, 4);
@@ -125,8 +111,8 @@ public final class TaskVectorFusionCuda implements AutoCloseable {
             tables.close();
             throw e;
         }
-        launch.grid((int) Math.min(tiles, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                .set(0, tables.segment()).set(1, tiles).set(2, tables.segment().asSlice(addressesAt))
+        launch.grid((int) Math.min(count, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                .set(0, tables.segment()).set(1, count).set(2, tables.segment().asSlice(tiles.addressesAt()))
                 .set(3, tables.segment().asSlice(thresholdsAt)).set(4, models).set(8, (float) lambda)
                 .set(9, CudaFormats.number(items.getFirst().out().dtype()));
         // The numbers of the kinds are those of task_vector_fusion.cuh.

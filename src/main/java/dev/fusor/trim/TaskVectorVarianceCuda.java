@@ -13,8 +13,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.stream.Stream;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 /**
  * How much task vectors differ from each other, on a CUDA device: the numbers of {@link TaskVectorVariance}, and task vectors, or
  * the factors of a drop, where a cut keeps these numbers.
@@ -97,26 +95,21 @@ public final class TaskVectorVarianceCuda {
             throw new IllegalArgumentException(
                     "wanted the variance of %d models or more, got %d".formatted(fewest, models.size()));
         }
-        List<Tensor> inputs = Stream.concat(models.stream(), Stream.of(base)).toList();
-        inputs.forEach(tensor -> CudaFormats.require("a variance", tensor, base.dtype(), out.elements()));
+        Stream.concat(models.stream(), Stream.of(base))
+                .forEach(tensor -> CudaFormats.require("a variance", tensor, base.dtype(), out.elements()));
         CudaFormats.require("a variance", out, DType.F32, out.elements());
         CudaKernel kernel = CudaFormats.kernel(stream, "trim", "task_vector_variance", base.dtype(),
                 "task_vector_variance_" + (models.size() <= 4 ? 4 : SLOTS));
-        long tiles = CudaTiles.cut(inputs, List.of(out), null, 0, 0);
-        long addressesAt = tiles * CudaTiles.BYTES;
+        CudaTiles tiles = new CudaTiles(List.of(new CudaTiles.Item(models, base, List.of(out))));
+        long count = tiles.count();
         try (Arena arena = Arena.ofConfined();
-                CudaMemory tables = CudaMemory.allocate(stream, addressesAt + (inputs.size() + 1L) * Long.BYTES);
+                CudaMemory tables = CudaMemory.allocate(stream, tiles.bytes());
                 CudaLaunch launch = kernel.prepare(8, 8, 8, 4, 4, 4, 8)) {
-            MemorySegment host = arena.allocate(tables.segment().byteSize(), Long.BYTES);
-            CudaTiles.cut(inputs, List.of(out), host, 0, 0);
-            MemorySegment addresses = host.asSlice(addressesAt);
-            for (int i = 0; i < inputs.size(); i++) {
-                addresses.setAtIndex(JAVA_LONG, i, inputs.get(i).data().address());
-            }
-            addresses.setAtIndex(JAVA_LONG, inputs.size(), out.data().address());
+            MemorySegment host = arena.allocate(tiles.bytes(), Long.BYTES);
+            tiles.write(host);
             stream.upload(host, tables.segment());
-            launch.grid((int) Math.min(tiles, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                    .set(0, tables.segment()).set(1, tiles).set(2, tables.segment().asSlice(addressesAt))
+            launch.grid((int) Math.min(count, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                    .set(0, tables.segment()).set(1, count).set(2, tables.segment().asSlice(tiles.addressesAt()))
                     .set(3, models.size()).set(4, wanted).set(5, cut.key()).set(6, cut.lastTie()).on(stream);
         }
     }

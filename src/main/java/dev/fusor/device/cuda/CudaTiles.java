@@ -2,20 +2,78 @@ package dev.fusor.device.cuda;
 
 import dev.fusor.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Collections;
 import java.util.List;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-/** The table that tells blocks which elements of which item they have: the tiles of tiles.cuh. */
-public final class CudaTiles {
+/**
+ * The tables by which blocks find what they have to do: tiles, which say which elements of which item (tiles.cuh), and behind
+ * them the addresses of each item's tensors.
+ *
+ * @param items of one launch, all with as many models and outputs
+ */
+public record CudaTiles(List<Item> items) {
     /** Bytes of one tile in a table. */
     public static final int BYTES = 16;
 
     private static final int ELEMENTS = 1 << 15;
     private static final int VECTOR_BYTES = 16;
 
-    private CudaTiles() {}
+    /**
+     * Tensors that are gone through together, in device memory, of as many elements.
+     *
+     * @param models inputs, of one type
+     * @param base one more, of the same type, or null for none, whose address is 0 then
+     * @param outputs at least one, of one type
+     */
+    public record Item(List<Tensor> models, Tensor base, List<Tensor> outputs) {
+        private List<Tensor> inputs() {
+            return Stream.concat(models.stream(), Stream.ofNullable(base)).toList();
+        }
+
+        private long cut(MemorySegment table, long first, int number) {
+            return CudaTiles.cut(inputs(), outputs, table, first, number);
+        }
+
+        private LongStream addresses() {
+            return Stream.of(models, Collections.singletonList(base), outputs).flatMap(List::stream)
+                    .mapToLong(tensor -> tensor == null ? 0 : tensor.data().address());
+        }
+    }
+
+    /** {@return how many tiles there are} */
+    public long count() {
+        return items.stream().mapToLong(item -> item.cut(null, 0, 0)).sum();
+    }
+
+    /** {@return bytes before the addresses} */
+    public long addressesAt() {
+        return count() * BYTES;
+    }
+
+    /** {@return bytes of both tables} */
+    public long bytes() {
+        Item first = items.getFirst();
+        return addressesAt() + items.size() * (first.models().size() + 1L + first.outputs().size()) * Long.BYTES;
+    }
+
+    /**
+     * Writes both tables.
+     *
+     * @param table receives {@link #bytes()}
+     */
+    public void write(MemorySegment table) {
+        long tile = 0;
+        for (int i = 0; i < items.size(); i++) {
+            tile += items.get(i).cut(table, tile, i);
+        }
+        long[] addresses = items.stream().flatMapToLong(Item::addresses).toArray();
+        MemorySegment.copy(addresses, 0, table, JAVA_LONG, addressesAt(), addresses.length);
+    }
 
     /**
      * Cuts an item into tiles, the first so short that vectors of 16 bytes of input can begin after it.
