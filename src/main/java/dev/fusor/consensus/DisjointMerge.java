@@ -2,7 +2,9 @@ package dev.fusor.consensus;
 
 import dev.fusor.device.CpuDevice;
 import dev.fusor.drop.DropFactors;
+import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
@@ -140,7 +142,39 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
      * @param weight its weight, rounded to float32
      * @param kept how many elements are kept: 0 or more, all if it is more than there are
      */
-    record Trimmed(Tensor x, double weight, long kept) {}
+    record Trimmed(TensorSource x, double weight, long kept) {}
+
+    /**
+     * Takes a merged tensor, range by range and some ranges more than once. Called on several threads at the same time; those that
+     * take the same range do so one after the other.
+     */
+    interface Sink {
+        /** {@return the type of the merged tensor} */
+        DType dtype();
+
+        /**
+         * {@return memory that a range is about to be merged into, the calling thread's until {@link #done}}
+         *
+         * @param from the range's first element
+         * @param count how many elements
+         */
+        Tensor begin(long from, int count);
+
+        /**
+         * {@return memory with what was merged into a range, some of which is about to be replaced; likewise}
+         *
+         * @param from the range's first element, as when it was begun
+         */
+        Tensor again(long from);
+
+        /**
+         * Takes a range.
+         *
+         * @param from the range's first element
+         * @param range what was returned before, merged
+         */
+        void done(long from, Tensor range);
+    }
 
     /**
      * Trims, elects and merges whole tensors: what {@link MagnitudeSelection} and {@link #merge(Tensor, List, long, Rule, Tensor)}
@@ -158,6 +192,19 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
      * overlaps an input
      */
     Selected merge(Tensor base, List<Trimmed> models, Ties ties, Rule rule, Tensor out);
+
+    /**
+     * Merges as {@link #merge(Tensor, List, Ties, Rule, Tensor)} tensors that come in ranges and go in ranges.
+     *
+     * @param base the base model's tensor
+     * @param models at least one; tensors of the base's element count
+     * @param ties what becomes of equal magnitudes where a model is cut
+     * @param rule how votes become the result
+     * @param out receives the merged tensor; what it writes may not be read as an input
+     * @return the cut of each model, and what was read for cuts and merge
+     * @throws IllegalArgumentException if counts differ, a type is not arithmetic or a number to keep is negative
+     */
+    Selected merge(TensorSource base, List<Trimmed> models, Ties ties, Rule rule, Sink out);
 
     /**
      * {@return how many more elements of a range elect plus than minus} Elements whose sum is 0 or NaN elect neither.

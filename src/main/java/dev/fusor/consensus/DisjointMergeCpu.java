@@ -3,6 +3,8 @@ package dev.fusor.consensus;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.simd.Lanes;
 import dev.fusor.simd.Specialised;
+import dev.fusor.tensor.DType;
+import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.KeyWatch;
@@ -16,9 +18,9 @@ import dev.fusor.trim.MagnitudeSelection.Wanted;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -34,62 +36,89 @@ final class DisjointMergeCpu implements DisjointMerge {
 
     @Override
     public void merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out) {
-        check(base, voters, out);
-        eachRange(voters, first, out.elements(), merge(base, voters, first, rule, out, null, 0));
+        check(inputs(base, voters.stream().map(Voter::x)), out.dtype(), out.shape());
+        eachRange(voters, first, out.elements(), merge(base, voters, first, rule, out, null));
     }
 
     @Override
     public Selected merge(Tensor base, List<Trimmed> models, Ties ties, Rule rule, Tensor out) {
-        check(base, voters(models, Collections.nCopies(models.size(), MagnitudeCut.NONE)), out);
-        Stream.concat(Stream.of(base), models.stream().map(Trimmed::x)).forEach(input -> {
-            if (input.data().asOverlappingSlice(out.data()).isPresent()) {
+        List<TensorSource> inputs = inputs(base, models.stream().map(Trimmed::x));
+        check(inputs, out.dtype(), out.shape());
+        for (TensorSource input : inputs) {
+            if (input instanceof Tensor tensor && tensor.data().asOverlappingSlice(out.data()).isPresent()) {
                 throw new IllegalArgumentException(
                         "inputs are read again after the output was written, so none may overlap it, got %s for an output %s"
-                                .formatted(input, out));
+                                .formatted(tensor, out));
             }
-        });
-        Part whole = new Part(base, models.stream().<TensorSource>map(Trimmed::x).toList());
+        }
+        return merge(base, models, ties, rule, new InPlace(out));
+    }
+
+    /** Ranges are merged where they belong. */
+    private record InPlace(Tensor out) implements Sink {
+        @Override
+        public DType dtype() {
+            return out.dtype();
+        }
+
+        @Override
+        public Tensor begin(long from, int count) {
+            return out.slice(from, count);
+        }
+
+        @Override
+        public Tensor again(long from) {
+            return out.slice(from, out.elements() - from);
+        }
+
+        @Override
+        public void done(long from, Tensor range) {}
+    }
+
+    @Override
+    public Selected merge(TensorSource base, List<Trimmed> models, Ties ties, Rule rule, Sink out) {
+        List<TensorSource> inputs = inputs(base, models.stream().map(Trimmed::x));
+        check(inputs, out.dtype(), base.shape());
+        Part whole = new Part(base, inputs.subList(1, inputs.size()));
         List<Wanted> wanted = IntStream.range(0, models.size()).mapToObj(m -> new Wanted(m, models.get(m).kept()))
                 .toList();
         return MagnitudeSelection.on(device).select(List.of(whole), wanted, ties, new Use() {
             @Override
             public void run(int part, long from, int count, List<MagnitudeCut> cuts, KeyWatch watch) {
-                List<Voter> voters = voters(models, cuts);
-                eachRange(voters, 0, from, from + count, merge(base, voters, 0, rule, out, watch, from));
+                Tensor range = out.begin(from, count);
+                List<Voter> voters = voters(models, x -> x.slice(from, count), cuts);
+                eachRange(voters, from, 0, count,
+                        merge(base.slice(from, count), voters, from, rule, range, watch));
+                out.done(from, range);
             }
 
             @Override
             public void mend(int part, long from, int[] places, List<MagnitudeCut> cuts) {
-                merge(base, models, rule, out, from, places, cuts);
+                try (Arena arena = Arena.ofConfined()) {
+                    List<Voter> voters = voters(models, x -> x.gather(arena, from, places),
+                            cuts.stream().map(cut -> among(cut, from, places)).toList());
+                    Tensor merged = Tensor.allocate(arena, out.dtype(), places.length);
+                    eachRange(voters, 0, 0, places.length,
+                            merge(base.gather(arena, from, places), voters, 0, rule, merged, null));
+                    Tensor range = out.again(from);
+                    scatter(merged, places, range);
+                    out.done(from, range);
+                }
             }
         });
     }
 
-    /** Merges some elements of a range again: those of a tensor of their own, which they are copied to and from. */
-    private static void merge(Tensor base, List<Trimmed> models, Rule rule, Tensor out, long from, int[] places,
-            List<MagnitudeCut> cuts) {
-        try (Arena arena = Arena.ofConfined()) {
-            List<Voter> voters = IntStream.range(0, models.size())
-                    .mapToObj(m -> new Voter(gathered(arena, models.get(m).x(), from, places), models.get(m).weight(),
-                            among(cuts.get(m), from, places)))
-                    .toList();
-            Tensor merged = Tensor.allocate(arena, out.dtype(), places.length);
-            eachRange(voters, 0, 0, places.length,
-                    merge(gathered(arena, base, from, places), voters, 0, rule, merged, null, 0));
-            long bytes = out.dtype().byteSize(1);
-            for (int i = 0; i < places.length; i++) {
-                MemorySegment.copy(merged.data(), i * bytes, out.data(), (from + places[i]) * bytes, bytes);
-            }
+    private static void scatter(Tensor elements, int[] places, Tensor range) {
+        long bytes = range.dtype().byteSize(1);
+        for (int i = 0; i < places.length; i++) {
+            MemorySegment.copy(elements.data(), i * bytes, range.data(), places[i] * bytes, bytes);
         }
     }
 
-    private static Tensor gathered(Arena arena, Tensor tensor, long from, int[] places) {
-        Tensor some = Tensor.allocate(arena, tensor.dtype(), places.length);
-        long bytes = tensor.dtype().byteSize(1);
-        for (int i = 0; i < places.length; i++) {
-            MemorySegment.copy(tensor.data(), (from + places[i]) * bytes, some.data(), i * bytes, bytes);
-        }
-        return some;
+    private static List<Voter> voters(List<Trimmed> models, Function<TensorSource, Tensor> range,
+            List<MagnitudeCut> cuts) {
+        return IntStream.range(0, models.size()).mapToObj(
+                m -> new Voter(range.apply(models.get(m).x()), models.get(m).weight(), cuts.get(m))).toList();
     }
 
     /** A cut as it is for some elements of a range that have been moved together. */
@@ -100,16 +129,11 @@ final class DisjointMergeCpu implements DisjointMerge {
         return new MagnitudeCut(cut.key(), kept - 1L);
     }
 
-    private static List<Voter> voters(List<Trimmed> models, List<MagnitudeCut> cuts) {
-        return IntStream.range(0, models.size())
-                .mapToObj(m -> new Voter(models.get(m).x(), models.get(m).weight(), cuts.get(m))).toList();
-    }
-
-    /** The merge of elements whose keys kept are the same throughout; watches the keys of a range if it is to. */
-    private static Step merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out, KeyWatch watch,
-            long watchedFrom) {
-        boolean vectors = Specialised.available()
-                && everything(base, voters, out).allMatch(tensor -> Lanes.supports(tensor.dtype()));
+    /** The merge of elements whose keys kept are the same throughout; watches their keys if it is to. */
+    private static Step merge(Tensor base, List<Voter> voters, long first, Rule rule, Tensor out, KeyWatch watch) {
+        boolean vectors = Specialised.available() && Lanes.supports(out.dtype())
+                && inputs(base, voters.stream().map(Voter::x)).stream()
+                        .allMatch(input -> Lanes.supports(input.dtype()));
         DisjointMergeVectors byVectors = vectors
                 ? new DisjointMergeVectors(base, voters, first, rule, out, watch)
                 : null;
@@ -117,11 +141,11 @@ final class DisjointMergeCpu implements DisjointMerge {
         return (from, count) -> {
             int whole = vectors ? count - count % Lanes.LENGTH : 0;
             if (whole > 0) {
-                byVectors.merge(from, whole, (int) (from - watchedFrom));
+                byVectors.merge(from, whole, (int) from);
             }
             plainly.merge(from + whole, count - whole);
             if (watch != null) {
-                plainly.watch(from + whole, count - whole, watch, (int) (from + whole - watchedFrom));
+                plainly.watch(from + whole, count - whole, watch, (int) from + whole);
             }
         };
     }
@@ -131,24 +155,29 @@ final class DisjointMergeCpu implements DisjointMerge {
         if (election == Election.NONE) {
             throw new IllegalArgumentException("there is a majority where signs are elected, got " + election);
         }
-        check(base, voters, base);
+        check(inputs(base, voters.stream().map(Voter::x)), base.dtype(), base.shape());
         DisjointMergePlain plainly = new DisjointMergePlain(base, voters, first, new Rule(election, 1, false), base);
         LongAdder majority = new LongAdder();
         eachRange(voters, first, base.elements(), (from, count) -> majority.add(plainly.majority(from, count)));
         return majority.sum();
     }
 
-    private static void check(Tensor base, List<Voter> voters, Tensor out) {
-        if (voters.isEmpty()) {
+    private static List<TensorSource> inputs(TensorSource base, Stream<? extends TensorSource> models) {
+        return Stream.concat(Stream.of(base), models).toList();
+    }
+
+    /** The base and at least one model, for an output. */
+    private static void check(List<TensorSource> inputs, DType out, Shape shape) {
+        if (inputs.size() == 1) {
             throw new IllegalArgumentException("a disjoint merge takes at least 1 model, got none");
         }
-        everything(base, voters, out).forEach(tensor -> {
-            if (tensor.elements() != out.elements() || !tensor.dtype().isArithmetic()) {
+        for (TensorSource input : inputs) {
+            if (input.elements() != shape.elements() || !input.dtype().isArithmetic() || !out.isArithmetic()) {
                 throw new IllegalArgumentException(
-                        "a disjoint merge takes tensors of arithmetic types and equal length, got %s for an output %s"
-                                .formatted(tensor, out));
+                        "a disjoint merge takes tensors of arithmetic types and equal length, got %s %s for an output %s %s"
+                                .formatted(input.dtype(), input.shape(), out, shape));
             }
-        });
+        }
     }
 
     /** What is done with elements whose keys kept are the same throughout. */
@@ -169,10 +198,6 @@ final class DisjointMergeCpu implements DisjointMerge {
             step.run(from, (int) (next - from));
             from = next;
         }
-    }
-
-    private static Stream<Tensor> everything(Tensor base, List<Voter> voters, Tensor out) {
-        return Stream.concat(Stream.of(base, out), voters.stream().map(Voter::x));
     }
 
     /** The first index from which some model's band keeps other keys than at {@code index}, or the largest long. */

@@ -108,7 +108,8 @@ class TrimmedMergeTest {
         Selected selected = DisjointMerge.on(DEVICE).merge(base, models, ties, TIES, out);
         List<Voter> voters = new ArrayList<>();
         for (Trimmed model : models) {
-            voters.add(new Voter(model.x(), model.weight(), cut(base, model.x(), model.kept(), ties)));
+            Tensor x = model.x().slice(0, length);
+            voters.add(new Voter(x, model.weight(), cut(base, x, model.kept(), ties)));
         }
         Tensor wanted = Tensors.zeros(base.dtype(), length);
         for (int i = 0; i < length; i++) {
