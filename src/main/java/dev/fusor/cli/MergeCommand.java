@@ -116,7 +116,7 @@ final class MergeCommand implements Callable<Integer> {
         Optional<PermutationSpec> permutations = Alignments.spec(recipe, folder(), plan, checkpoints, err);
         String looked = estimate.bytesToLookAt() == 0
                 ? ""
-                : " and %s before that to look at whole tensors".formatted(Sizes.words(estimate.bytesToLookAt()));
+                : " and up to %s more to look at whole tensors".formatted(Sizes.words(estimate.bytesToLookAt()));
         if (dryRun && json) {
             Json.print(out, plan(plan, estimate));
             return 0;

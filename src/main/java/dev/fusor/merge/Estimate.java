@@ -14,7 +14,8 @@ import java.util.Map;
  * What a plan will take, known before any work.
  *
  * @param bytesToRead bytes of input tensors, each counted once
- * @param bytesToLookAt bytes that are read before that, to find where to cut, or sums: more on adversarial data
+ * @param bytesToLookAt bytes that are read beside that, to find where to cut, or sums: more on adversarial data, and hardly any where tensors are trimmed
+ * and merged in one read
  * @param bytesToWrite bytes of output tensors
  * @param tileElements elements of one range, chosen to keep to the memory
  * @param inputs tensors that one is made of at most
@@ -75,6 +76,18 @@ public record Estimate(long bytesToRead, long bytesToLookAt, long bytesToWrite, 
                                     memory));
         }
         return new Estimate(read, looked, write, tile, inputs, memory);
+    }
+
+    /**
+     * {@return whether whole tensors may be trimmed and merged in one} Ranges have to be as large as what is looked at in one go. And
+     * the threads' lists of elements near a cut are on the heap, 8 bytes for each element of a range and model.
+     *
+     * @param models of one tensor, the base not counted
+     * @param threads that merge
+     */
+    boolean allowsOne(int models, int threads) {
+        return tileElements >= LOOK
+                && (long) models * threads * LOOK * 2 * Integer.BYTES <= Runtime.getRuntime().maxMemory() / 4;
     }
 
     private static int looks(TensorPlan tensor) {

@@ -8,7 +8,7 @@ import java.util.List;
  * What a merge did.
  *
  * @param bytesRead bytes of input tensors that went in, each counted once
- * @param bytesLookedAt bytes that were asked for before that, to find cuts and sums, each as often as it was asked for
+ * @param bytesLookedAt bytes that were asked for beside that, to find cuts and sums and to mend, each as often as it was asked for
  * @param bytesWritten bytes of output tensors
  * @param seconds from opening the output to its last sync
  * @param notFinite a line for each tensor with NaN or infinities in an input or the result: its name and the counts

@@ -3,6 +3,7 @@ package dev.fusor.merge;
 import dev.fusor.checkpoint.Checkpoint;
 import dev.fusor.checkpoint.CheckpointWriter;
 import dev.fusor.checkpoint.TensorEntry;
+import dev.fusor.consensus.DisjointMerge.Sink;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.device.cuda.CudaException;
 import dev.fusor.merge.MergeReport.TensorHealth;
@@ -12,12 +13,14 @@ import dev.fusor.method.MergeInputs;
 import dev.fusor.method.MergeMethod;
 import dev.fusor.method.MergeMethods;
 import dev.fusor.method.RangeMerge;
+import dev.fusor.method.TrimmedMerge;
 import dev.fusor.method.WholeTensors;
 import dev.fusor.recipe.MergePlan;
 import dev.fusor.recipe.TensorInput;
 import dev.fusor.recipe.TensorPlan;
 import dev.fusor.reduce.NonFinite;
 import dev.fusor.reduce.Products;
+import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
@@ -31,20 +34,21 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /**
  * Carries out a merge plan, on the CPU or, where it is told so, its ranges on a CUDA device:
  * tensor by tensor, each in ranges that the threads share out. A range is merged into a buffer of its thread and written to
- * its place; nothing larger than a range is ever held.
+ * its place, some ranges twice where task vectors are trimmed on the way (docs/adr/032); nothing larger than a range is ever held.
  */
 public final class Merger implements AutoCloseable {
     private final MergePlan plan;
@@ -145,11 +149,11 @@ public final class Merger implements AutoCloseable {
                 : new CudaRanges(options.cuda().getAsInt(), device, estimate.inputs(),
                         options.maxMemory() - estimate.memory())) {
             WholeTensors whole = new Looks(cuda == null ? WholeTensors.on(device) : cuda);
-            Map<TensorPlan, Prepared> together = prepareTogether(whole);
+            Map<TensorPlan, Prepared> together = prepareTogether(whole, cuda);
             for (TensorPlan tensor : plan.tensors()) {
                 Prepared before = together.remove(tensor);
-                Prepared prepared = before == null ? prepare(tensor, whole) : before;
-                merge(tensor, prepared, writer, cuda);
+                Prepared prepared = before == null ? prepare(tensor, whole, cuda) : before;
+                merge(tensor, prepared, writer);
                 if (cuda != null) {
                     cuda.release(prepared.inputs);
                 }
@@ -192,17 +196,36 @@ public final class Merger implements AutoCloseable {
         }
     }
 
-    /** What is known of a tensor before its ranges are merged: its inputs, and how, or nothing if it is carried. */
-    private record Prepared(List<TensorSource> inputs, RangeMerge merge) {}
+    /** What is known of a tensor before its ranges are merged: its inputs, and how to do it. */
+    private record Prepared(List<TensorSource> inputs, Work work) {}
 
-    private Prepared prepare(TensorPlan tensor, WholeTensors whole) {
+    /** A way to merge a tensor. */
+    private interface Work {
+        void run(Ranges ranges);
+    }
+
+    private Prepared prepare(TensorPlan tensor, WholeTensors whole, CudaRanges cuda) {
         List<TensorSource> sources = sources(tensor);
-        return new Prepared(sources,
-                tensor.carried() ? null : method(tensor).prepare(inputs(tensor, sources), whole));
+        if (tensor.carried()) {
+            return new Prepared(sources, ranges -> ranges.run(ranges::carry));
+        }
+        MergeInputs inputs = inputs(tensor, sources);
+        Optional<TrimmedMerge> inOne = cuda == null && estimate.allowsOne(inputs.models().size(), device.threads())
+                ? method(tensor).inOne(inputs)
+                : Optional.empty();
+        return new Prepared(sources, inOne.isPresent()
+                ? ranges -> ranges.run(inOne.get())
+                : inRanges(method(tensor).prepare(inputs, whole), cuda));
+    }
+
+    private static Work inRanges(RangeMerge merge, CudaRanges cuda) {
+        return cuda != null && merge instanceof DeviceRanges there
+                ? ranges -> ranges.run(cuda, there)
+                : ranges -> ranges.run(merge);
     }
 
     /** Those tensors that the method looks at together. */
-    private Map<TensorPlan, Prepared> prepareTogether(WholeTensors whole) {
+    private Map<TensorPlan, Prepared> prepareTogether(WholeTensors whole, CudaRanges cuda) {
         List<TensorPlan> tensors = plan.tensors().stream()
                 .filter(tensor -> !tensor.carried() && method(tensor).spans(tensor.parameters())).toList();
         Map<TensorPlan, Prepared> prepared = new HashMap<>();
@@ -216,21 +239,14 @@ public final class Merger implements AutoCloseable {
         }
         List<RangeMerge> merges = method(tensors.getFirst()).prepareTogether(inputs, whole);
         for (int i = 0; i < tensors.size(); i++) {
-            prepared.put(tensors.get(i), new Prepared(sources.get(i), merges.get(i)));
+            prepared.put(tensors.get(i), new Prepared(sources.get(i), inRanges(merges.get(i), cuda)));
         }
         return prepared;
     }
 
-    private void merge(TensorPlan tensor, Prepared prepared, CheckpointWriter writer, CudaRanges cuda)
-            throws MergeException {
+    private void merge(TensorPlan tensor, Prepared prepared, CheckpointWriter writer) throws MergeException {
         Ranges ranges = new Ranges(tensor, prepared.inputs, writer);
-        if (tensor.carried()) {
-            ranges.run(ranges::carry);
-        } else if (cuda != null && prepared.merge instanceof DeviceRanges there) {
-            ranges.run(cuda, there);
-        } else {
-            ranges.run(prepared.merge);
-        }
+        prepared.work.run(ranges);
         TensorHealth found = ranges.health();
         if (found.any()) {
             if (options.failOnNan()) {
@@ -290,20 +306,32 @@ public final class Merger implements AutoCloseable {
         private final TensorPlan tensor;
         private final List<TensorSource> inputs;
         private final CheckpointWriter writer;
-        private final NonFinite[] inputHealth;
-        private final AtomicLong bytesDone = new AtomicLong();
-        private NonFinite outputHealth = NonFinite.NONE;
+        /** By their first elements. */
+        private final Map<Long, Done> done = new ConcurrentHashMap<>();
+
+        /**
+         * A range that was written, and its numbers that are not finite.
+         *
+         * @param elements of the range
+         * @param inputs the counts of each input
+         * @param output the counts of the result
+         */
+        private record Done(long elements, List<NonFinite> inputs, NonFinite output) {}
 
         Ranges(TensorPlan tensor, List<TensorSource> inputs, CheckpointWriter writer) {
             this.tensor = tensor;
             this.inputs = inputs;
             this.writer = writer;
-            this.inputHealth = new NonFinite[inputs.size()];
-            Arrays.fill(inputHealth, NonFinite.NONE);
         }
 
         TensorHealth health() {
-            return new TensorHealth(List.of(inputHealth), outputHealth);
+            return new TensorHealth(
+                    IntStream.range(0, inputs.size()).mapToObj(i -> sum(range -> range.inputs.get(i))).toList(),
+                    sum(Done::output));
+        }
+
+        private NonFinite sum(Function<Done, NonFinite> counts) {
+            return done.values().stream().map(counts).reduce(NonFinite.NONE, NonFinite::plus);
         }
 
         void run(RangeMerge merge) {
@@ -313,11 +341,52 @@ public final class Merger implements AutoCloseable {
             device.run((length + tile - 1) / tile, number -> {
                 long from = number * tile;
                 long count = Math.min(tile, length - from);
-                long bytes = tensor.outDtype().byteSize(count);
-                Tensor out = Tensor.of(outputBuffer.get().asSlice(0, bytes), tensor.outDtype(), Shape.of(count));
+                Tensor out = room(count);
                 merge.merge(from, out);
-                finish(from, inputs.stream().map(input -> input.slice(from, count)).toList(), out);
+                finish(from, slices(from, count), out);
             });
+        }
+
+        private Tensor room(long count) {
+            return Tensor.of(outputBuffer.get().asSlice(0, tensor.outDtype().byteSize(count)), tensor.outDtype(),
+                    Shape.of(count));
+        }
+
+        private List<Tensor> slices(long from, long count) {
+            return inputs.stream().map(input -> input.slice(from, count)).toList();
+        }
+
+        /** In one, by ranges that are written before all is known and, where they were wrong, once more. */
+        void run(TrimmedMerge merge) {
+            Selected selected = merge.run(device, new Sink() {
+                @Override
+                public DType dtype() {
+                    return tensor.outDtype();
+                }
+
+                @Override
+                public Tensor begin(long from, int count) {
+                    return room(count);
+                }
+
+                @Override
+                public Tensor again(long from) {
+                    Tensor range = room(done.get(from).elements);
+                    try {
+                        writer.read(tensor.name(), tensor.outDtype().byteSize(from), range.data());
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                    return range;
+                }
+
+                @Override
+                public void done(long from, Tensor range) {
+                    finish(from, done.containsKey(from) ? null : slices(from, range.elements()), range);
+                }
+            });
+            long once = inputs.stream().mapToLong(input -> input.bytesOf(input.elements())).sum();
+            bytesLookedAt.add(selected.bytesRead() - once);
         }
 
         /** On the device as long as it takes the merge, which it may no longer do when ranges become smaller. */
@@ -335,27 +404,38 @@ public final class Merger implements AutoCloseable {
 
         /** As if nothing had been done: it will be done again. */
         private void forget() {
-            Arrays.fill(inputHealth, NonFinite.NONE);
-            outputHealth = NonFinite.NONE;
-            progress.advanced(-bytesDone.getAndSet(0));
+            long elements = done.values().stream().mapToLong(Done::elements).sum();
+            done.clear();
+            progress.advanced(-bytes(elements));
         }
 
-        /** Counts and writes a range; inputs that are null are not counted. */
+        /**
+         * Counts and writes a range.
+         *
+         * @param slices of the inputs; those that are null are not counted, and null for a range that is written once more
+         */
         private void finish(long from, List<Tensor> slices, Tensor out) {
-            if (out.dtype().isArithmetic()) {
-                count(slices, out);
-            }
+            List<NonFinite> counts = slices == null
+                    ? done.get(from).inputs
+                    : slices.stream().map(Ranges::count).toList();
             try {
                 writer.write(tensor.name(), tensor.outDtype().byteSize(from), out.data());
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
-            long bytes = out.data().byteSize();
-            for (TensorSource input : inputs) {
-                bytes += input.dtype().byteSize(out.elements());
+            if (done.put(from, new Done(out.elements(), counts, count(out))) == null) {
+                progress.advanced(bytes(out.elements()));
             }
-            bytesDone.addAndGet(bytes);
-            progress.advanced(bytes);
+        }
+
+        private static NonFinite count(Tensor tensor) {
+            return tensor == null || !tensor.dtype().isArithmetic() ? NonFinite.NONE : NonFinite.count(tensor);
+        }
+
+        /** Bytes of a range: those of its inputs and of the result. */
+        private long bytes(long elements) {
+            return inputs.stream().mapToLong(input -> input.dtype().byteSize(elements))
+                    .reduce(tensor.outDtype().byteSize(elements), Long::sum);
         }
 
         void carry(long from, Tensor out) {
@@ -371,18 +451,6 @@ public final class Merger implements AutoCloseable {
                 }
             }
             out.data().copyFrom(first.data());
-        }
-
-        private void count(List<Tensor> slices, Tensor out) {
-            NonFinite[] found = slices.stream().map(slice -> slice == null ? NonFinite.NONE : NonFinite.count(slice))
-                    .toArray(NonFinite[]::new);
-            NonFinite result = NonFinite.count(out);
-            synchronized (this) {
-                for (int i = 0; i < found.length; i++) {
-                    inputHealth[i] = inputHealth[i].plus(found[i]);
-                }
-                outputHealth = outputHealth.plus(result);
-            }
         }
     }
 

@@ -64,6 +64,15 @@ public interface MergeMethod {
     RangeMerge prepare(MergeInputs inputs, WholeTensors whole);
 
     /**
+     * {@return the merge of a tensor as a whole, to the same bits as that in ranges; or nothing, if there is only that}
+     *
+     * @param inputs the tensors and the values of the parameters, as for {@link #prepare}
+     */
+    default Optional<TrimmedMerge> inOne(MergeInputs inputs) {
+        return Optional.empty();
+    }
+
+    /**
      * {@return whether a tensor belongs to those that are looked at together} All such tensors of a merge go to
      * {@link #prepareTogether}, the others to {@link #prepare}.
      *

@@ -85,13 +85,19 @@ abstract class SparseTaskArithmetic implements MergeMethod {
                         tensors.get(tensor).ofEachModel(
                                 model -> rescaled(kept.get(tensor).get(model), tensors.get(tensor), model, whole))))
                 .toList();
-        Zero zero = elects && tensors.getFirst().value(ZERO_SUM.name()) != 0 && majority(all, whole) <= 0
+        Zero zero = asksMajority(tensors.getFirst().parameters()) && majority(all, whole) <= 0
                 ? Zero.MINUS
                 : Zero.PLUS;
         return all.stream().<RangeMerge>map(ranges -> ranges.by(rule(ranges.inputs, zero))).toList();
     }
 
-    private Rule rule(MergeInputs inputs, Zero zero) {
+    /** {@return whether what a sum of 0 elects is to be found out first} */
+    final boolean asksMajority(Map<String, Double> parameters) {
+        return elects && parameters.get(ZERO_SUM.name()) != 0;
+    }
+
+    /** {@return how votes become the result} */
+    final Rule rule(MergeInputs inputs, Zero zero) {
         Election election = elects ? ELECTIONS.get((int) inputs.value(ELECTION.name())) : Election.NONE;
         boolean max = elects && inputs.value(AGGREGATE.name()) != 0;
         return new Rule(election, max ? Aggregation.LARGEST : Aggregation.SUM, zero, inputs.value("lambda"),
@@ -133,7 +139,7 @@ abstract class SparseTaskArithmetic implements MergeMethod {
 
     @Override
     public int looks(List<Map<String, Double>> modelParameters, Map<String, Double> parameters) {
-        return (rescalesToSum(parameters) ? 2 : 0) + (elects && parameters.get(ZERO_SUM.name()) != 0 ? 1 : 0);
+        return (rescalesToSum(parameters) ? 2 : 0) + (asksMajority(parameters) ? 1 : 0);
     }
 
     @Override

@@ -1,5 +1,7 @@
 package dev.fusor.method;
 
+import dev.fusor.consensus.DisjointMerge.Trimmed;
+import dev.fusor.consensus.DisjointMerge.Zero;
 import dev.fusor.tensor.Shape;
 import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.MagnitudeBand;
@@ -130,6 +132,20 @@ abstract class TrimmedTaskArithmetic extends SparseTaskArithmetic {
         return IntStream.range(0, tensors.size()).mapToObj(part -> any.ofEachModel(model -> new Sparsity(
                 new MagnitudeBand(cuts.get(2 * model).get(part), cuts.get(2 * model + 1).get(part)),
                 Drop.NOTHING))).toList();
+    }
+
+    /** Where task vectors are cut once, tensor by tensor, and nothing else has to be known before the merge. */
+    @Override
+    public final Optional<TrimmedMerge> inOne(MergeInputs inputs) {
+        List<Kept> kept = inputs.ofEachModel(model -> kept(inputs.modelParameters().get(model), inputs.parameters(),
+                inputs.base().elements()));
+        if (!isScope("tensor", inputs.parameters()) || kept.stream().anyMatch(one -> one.tooLarge > 0)
+                || rescalesToSum(inputs.parameters()) || asksMajority(inputs.parameters())) {
+            return Optional.empty();
+        }
+        List<Trimmed> models = inputs.ofEachModel(model -> new Trimmed(inputs.models().get(model),
+                inputs.value(model, "weight"), kept.get(model).atLeast));
+        return Optional.of(new TrimmedMerge(inputs.base(), models, ties(inputs), rule(inputs, Zero.PLUS)));
     }
 
     @Override

@@ -73,7 +73,7 @@ class ModelScopeMergeTest {
         CommandLineRun run = CommandLineRun.of("merge", recipe, folder.resolve("none"), "--max-memory", "8GB",
                 "--dry-run");
         assertThat(run.out()).contains("scope=model, all_ties=true",
-                "197.8 KB to read and 197.8 KB before that to look at whole tensors");
+                "197.8 KB to read and up to 197.8 KB more to look at whole tensors");
         merge(recipe, "out");
         assertThat(Files.readString(folder.resolve("out/merge-manifest.json"))).contains("\"scope\" : \"model\"",
                 "\"all_ties\" : 1.0");
