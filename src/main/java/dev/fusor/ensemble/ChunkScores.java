@@ -3,20 +3,18 @@ package dev.fusor.ensemble;
 import dev.fusor.ensemble.LogitEnsemble.Batch;
 import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitLoops.Form;
-import dev.fusor.simd.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Function;
 
-import static dev.fusor.ensemble.EnsembleRow.FIRST_MODEL;
-import static dev.fusor.ensemble.EnsembleRow.PRESENT_SHARE;
-import static dev.fusor.ensemble.EnsembleRow.PRESENT_SUM;
-import static dev.fusor.ensemble.LogitEnsemble.CHUNK;
 import static dev.fusor.ensemble.LogitLoops.GROUP;
+import static dev.fusor.ensemble.RowBuffers.FIRST_MODEL;
+import static dev.fusor.ensemble.RowBuffers.PRESENT_SHARE;
+import static dev.fusor.ensemble.RowBuffers.PRESENT_SUM;
 
 /** The modes of scores, a chunk of a row at a time. */
 final class ChunkScores {
     private final Mode mode;
-    private final Batch batch;
+    private final Chunks chunks;
     private final ModelChunks[] models;
     private final RowStatistics[] statistics;
     private final Shares shares;
@@ -32,9 +30,9 @@ final class ChunkScores {
     private int confident;
 
     ChunkScores(Mode mode, Batch batch, ModelChunks[] models, RowStatistics[] statistics, Shares shares,
-            Function<Form, LogitLoops> forms) {
+            Chunks chunks, Function<Form, LogitLoops> forms) {
         this.mode = mode;
-        this.batch = batch;
+        this.chunks = chunks;
         this.models = models;
         this.statistics = statistics;
         this.shares = shares;
@@ -60,14 +58,6 @@ final class ChunkScores {
         };
     }
 
-    private int count(int chunk) {
-        return Math.min(CHUNK, batch.classes() - chunk * CHUNK);
-    }
-
-    private int width(int chunk) {
-        return EnsembleRow.padded(count(chunk), loops.width());
-    }
-
     private int mostConfident() {
         int best = shares.member(0);
         for (int i = 1; i < shares.members(); i++) {
@@ -82,7 +72,7 @@ final class ChunkScores {
 
     private float copy(int chunk, MemorySegment s) {
         models[confident].load(row, chunk, s);
-        return loops.max(s, 0, width(chunk));
+        return loops.max(s, 0, chunks.width(chunk));
     }
 
     private float maximum(int chunk, MemorySegment s) {
@@ -90,9 +80,9 @@ final class ChunkScores {
         for (int i = 1; i < shares.members(); i++) {
             ModelChunks model = models[shares.member(i)];
             model.bring(row, chunk, FIRST_MODEL);
-            loops.raise(model.data(), model.at(), s, width(chunk));
+            loops.raise(model.data(), model.at(), s, chunks.width(chunk));
         }
-        return loops.max(s, 0, width(chunk));
+        return loops.max(s, 0, chunks.width(chunk));
     }
 
     /** {@return the largest score of a chunk, found without storing one, or NaN if it takes storing them} */
@@ -113,14 +103,14 @@ final class ChunkScores {
                 groupAt[g] = model.at();
                 groupShares[g] = shares.of(shares.member(i + g));
             }
-            max = weighing[size].weigh(group, groupAt, groupShares, i > 0, s, width(chunk));
+            max = weighing[size].weigh(group, groupAt, groupShares, i > 0, s, chunks.width(chunk));
         }
         return max;
     }
 
     private float meanOfThePresent(int chunk, MemorySegment s) {
-        MemorySegment sums = Scratch.mine().buffer(PRESENT_SUM);
-        MemorySegment totals = Scratch.mine().buffer(PRESENT_SHARE);
+        MemorySegment sums = RowBuffers.buffer(PRESENT_SUM);
+        MemorySegment totals = RowBuffers.buffer(PRESENT_SHARE);
         sums.fill((byte) 0);
         totals.fill((byte) 0);
         for (int i = 0; i < shares.members(); i++) {
@@ -128,9 +118,9 @@ final class ChunkScores {
             float shift = mode == Mode.LOG_PROBABILITIES ? statistics[e].logSumExp() : 0f;
             models[e].bring(row, chunk, FIRST_MODEL);
             loops.weighPresent(models[e].data(), models[e].at(), shares.of(e), shift, models[e].present(),
-                    (long) chunk * CHUNK, sums, totals, count(chunk));
+                    Chunks.first(chunk), sums, totals, chunks.count(chunk));
         }
-        loops.divide(sums, totals, s, width(chunk));
-        return loops.max(s, 0, width(chunk));
+        loops.divide(sums, totals, s, chunks.width(chunk));
+        return loops.max(s, 0, chunks.width(chunk));
     }
 }

@@ -6,7 +6,6 @@ import dev.fusor.ensemble.LogitEnsemble.Batch;
 import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitLoops.Form;
 import dev.fusor.simd.FloatMath;
-import dev.fusor.simd.Scratch;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -16,14 +15,15 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.function.Function;
 
-import static dev.fusor.ensemble.EnsembleRow.FIRST_MODEL;
-import static dev.fusor.ensemble.EnsembleRow.FIRST_SCORE;
-import static dev.fusor.ensemble.EnsembleRow.LANE_SUMS;
-import static dev.fusor.ensemble.EnsembleRow.LOGS;
-import static dev.fusor.ensemble.EnsembleRow.RESULT;
 import static dev.fusor.ensemble.LogitEnsemble.CHUNK;
+import static dev.fusor.ensemble.RowBuffers.FIRST_MODEL;
+import static dev.fusor.ensemble.RowBuffers.FIRST_SCORE;
+import static dev.fusor.ensemble.RowBuffers.LANE_SUMS;
+import static dev.fusor.ensemble.RowBuffers.LOGS;
+import static dev.fusor.ensemble.RowBuffers.RESULT;
+import static dev.fusor.ensemble.RowBuffers.buffer;
 
-/** Differentiates one row after the other; what lies between the steps is in the scratch buffers of {@link EnsembleRow}. */
+/** Differentiates one row after the other; what lies between the steps is in the scratch buffers of {@link RowBuffers}. */
 final class GradientRow {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED
             .withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -32,7 +32,7 @@ final class GradientRow {
     private final Objective objective;
     private final Batch batch;
     private final Map<Output, Tensor> outputs;
-    private final int chunks;
+    private final Chunks chunks;
     private final LogitLoops loops;
     private final Shares shares;
     private final ModelChunks[] models;
@@ -56,20 +56,19 @@ final class GradientRow {
         this.objective = objective;
         this.batch = batch;
         this.outputs = outputs;
-        this.chunks = (batch.classes() + CHUNK - 1) / CHUNK;
         this.loops = forms.apply(new Form(1, true));
+        this.chunks = new Chunks(batch.classes(), loops.width());
         this.shares = new Shares(batch);
         int count = batch.models().size();
-        this.models = new ModelChunks[count];
+        this.models = ModelChunks.of(batch, chunks, forms);
         this.statistics = new RowStatistics[count];
         for (int e = 0; e < count; e++) {
-            models[e] = new ModelChunks(batch.models().get(e), batch.classes(), loops);
-            statistics[e] = new RowStatistics(loops, true, chunks);
+            statistics[e] = RowStatistics.of(forms, true, chunks);
         }
-        this.combined = new RowStatistics(loops, true, chunks);
-        this.chunkScores = new ChunkScores(mode, batch, models, statistics, shares, forms);
-        this.sums = new double[count][chunks];
-        this.moments = new double[count][chunks];
+        this.combined = RowStatistics.of(forms, true, chunks);
+        this.chunkScores = new ChunkScores(mode, batch, models, statistics, shares, chunks, forms);
+        this.sums = new double[count][chunks.number()];
+        this.moments = new double[count][chunks.number()];
         this.references = new float[count];
         this.byWeight = new double[count];
         this.byTemperature = new double[count];
@@ -95,26 +94,18 @@ final class GradientRow {
         store();
     }
 
-    private int width(int chunk) {
-        return EnsembleRow.padded(Math.min(CHUNK, batch.classes() - chunk * CHUNK), loops.width());
-    }
-
     private int label() {
         return (int) BatchCheck.label(batch.labels(), row);
-    }
-
-    private static MemorySegment buffer(int number) {
-        return Scratch.mine().buffer(number);
     }
 
     private void scores() {
         chunkScores.turnTo(row);
         best.clear();
-        for (int j = 0; j < chunks; j++) {
+        for (int j = 0; j < chunks.number(); j++) {
             MemorySegment s = buffer(FIRST_SCORE + j);
             float max = chunkScores.make(j, s);
-            combined.add(j, s, 0, width(j), max);
-            best.offer(s, 0, Math.min(CHUNK, batch.classes() - j * CHUNK), j * CHUNK, max);
+            combined.add(j, s, 0, chunks.width(j), max);
+            best.offer(s, 0, chunks.count(j), Chunks.first(j), max);
         }
         combined.finish();
         boolean labelled = objective == Objective.CROSS_ENTROPY;
@@ -122,7 +113,7 @@ final class GradientRow {
         for (int e = 0; e < models.length; e++) {
             references[e] = models[e].x(row, reference);
         }
-        for (int j = 0; j < chunks; j++) {
+        for (int j = 0; j < chunks.number(); j++) {
             sum(j, labelled);
         }
         float score = buffer(FIRST_SCORE + reference / CHUNK).get(FLOAT, 4L * (reference % CHUNK));
@@ -130,7 +121,7 @@ final class GradientRow {
         double mean = 0;
         double[] gradients = new double[models.length];
         for (int e = 0; e < models.length; e++) {
-            double sum = LaneSums.pairs(sums[e], chunks);
+            double sum = LaneSums.pairs(sums[e], chunks.number());
             gradients[e] = labelled ? sum : -sum;
             mean = shares.of(e) > 0 ? Math.fma(shares.of(e), gradients[e], mean) : mean;
         }
@@ -145,11 +136,11 @@ final class GradientRow {
         MemorySegment s = buffer(FIRST_SCORE + chunk);
         MemorySegment g = buffer(RESULT);
         g.fill((byte) 0);
-        loops.mix(s, 0, combined.max(), (float) (1 / combined.sum()), g, width(chunk));
+        loops.mix(s, 0, combined.max(), (float) (1 / combined.sum()), g, chunks.width(chunk));
         if (!labelled) {
             MemorySegment deviation = buffer(LOGS);
-            loops.logSoftmax(s, combined.max(), (float) combined.meanDifference(), deviation, width(chunk));
-            loops.scale(g, deviation, width(chunk));
+            loops.logSoftmax(s, combined.max(), (float) combined.meanDifference(), deviation, chunks.width(chunk));
+            loops.scale(g, deviation, chunks.width(chunk));
         }
         for (int e = 0; e < models.length; e++) {
             models[e].bring(row, chunk, FIRST_MODEL);
@@ -160,19 +151,13 @@ final class GradientRow {
     private float products(MemorySegment weights, MemorySegment x, long at, float reference, int chunk) {
         MemorySegment lanes = buffer(LANE_SUMS);
         lanes.fill((byte) 0);
-        loops.products(weights, x, at, reference, lanes, width(chunk));
+        loops.products(weights, x, at, reference, lanes, chunks.width(chunk));
         return LaneSums.fold(lanes, 0);
     }
 
     private void measure() {
         for (int e = 0; e < models.length; e++) {
-            for (int j = 0; j < chunks; j++) {
-                models[e].bring(row, j, FIRST_MODEL);
-                MemorySegment x = models[e].data();
-                long at = models[e].at();
-                statistics[e].add(j, x, at, width(j), loops.max(x, at, width(j)));
-            }
-            statistics[e].finish();
+            statistics[e].measure(models[e], row);
         }
     }
 
@@ -201,7 +186,7 @@ final class GradientRow {
     }
 
     private void entropyOfProbabilities() {
-        for (int j = 0; j < chunks; j++) {
+        for (int j = 0; j < chunks.number(); j++) {
             MemorySegment logs = logarithms(j);
             MemorySegment p = buffer(FIRST_SCORE);
             for (int e = 0; e < models.length; e++) {
@@ -209,22 +194,22 @@ final class GradientRow {
                 MemorySegment x = models[e].data();
                 long at = models[e].at();
                 p.fill((byte) 0);
-                loops.mix(x, at, statistics[e].max(), (float) (1 / statistics[e].sum()), p, width(j));
+                loops.mix(x, at, statistics[e].max(), (float) (1 / statistics[e].sum()), p, chunks.width(j));
                 sums[e][j] = products(p, logs, 0, 0, j);
-                loops.scale(p, logs, width(j));
+                loops.scale(p, logs, chunks.width(j));
                 moments[e][j] = products(p, x, at, statistics[e].max(), j);
             }
         }
         double mean = 0;
         double[] surprises = new double[models.length];
         for (int e = 0; e < models.length; e++) {
-            surprises[e] = LaneSums.pairs(sums[e], chunks);
+            surprises[e] = LaneSums.pairs(sums[e], chunks.number());
             mean = shares.of(e) > 0 ? Math.fma(shares.of(e), surprises[e], mean) : mean;
         }
         value = -mean;
         for (int e = 0; e < models.length; e++) {
             byWeight[e] = (mean - surprises[e]) / shares.sum();
-            double moment = LaneSums.pairs(moments[e], chunks);
+            double moment = LaneSums.pairs(moments[e], chunks.number());
             byTemperature[e] = byTemperature(e, moment - surprises[e] * statistics[e].meanDifference());
         }
     }
@@ -232,16 +217,16 @@ final class GradientRow {
     /** The logarithms of the mean of the probabilities of a chunk. */
     private MemorySegment logarithms(int chunk) {
         MemorySegment p = buffer(RESULT);
-        for (int c = 0; c < width(chunk); c++) {
+        for (int c = 0; c < chunks.width(chunk); c++) {
             p.set(FLOAT, 4L * c, Float.MIN_VALUE);
         }
         for (int i = 0; i < shares.members(); i++) {
             int e = shares.member(i);
             models[e].bring(row, chunk, FIRST_MODEL);
             float scale = (float) (shares.of(e) / statistics[e].sum());
-            loops.mix(models[e].data(), models[e].at(), statistics[e].max(), scale, p, width(chunk));
+            loops.mix(models[e].data(), models[e].at(), statistics[e].max(), scale, p, chunks.width(chunk));
         }
-        loops.logs(p, buffer(LOGS), width(chunk));
+        loops.logs(p, buffer(LOGS), chunks.width(chunk));
         return buffer(LOGS);
     }
 

@@ -1,6 +1,5 @@
 package dev.fusor.ensemble;
 
-import dev.fusor.simd.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -19,7 +18,7 @@ final class LaneSums {
      * @param first the number of the first lane
      */
     static float fold(MemorySegment lanes, int first) {
-        float[] sums = Scratch.mine().floats(EnsembleRow.FLOATS);
+        float[] sums = RowBuffers.floats(RowBuffers.FLOATS);
         MemorySegment.copy(lanes, FLOAT, 4L * first, sums, 0, LANES);
         for (int half = LANES / 2; half > 0; half /= 2) {
             for (int l = 0; l < half; l++) {

@@ -1,16 +1,16 @@
 package dev.fusor.ensemble;
 
+import dev.fusor.ensemble.LogitEnsemble.Batch;
 import dev.fusor.ensemble.LogitEnsemble.Model;
+import dev.fusor.ensemble.LogitLoops.Form;
 import dev.fusor.simd.Floats;
-import dev.fusor.simd.Scratch;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-
-import static dev.fusor.ensemble.LogitEnsemble.CHUNK;
+import java.util.function.Function;
 
 /** The rows of one model, chunk by chunk: x where it lies if it is stored so, else brought into a buffer. */
 final class ModelChunks {
@@ -18,25 +18,25 @@ final class ModelChunks {
             .withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final Model model;
-    private final int classes;
+    private final Chunks chunks;
     private final LogitLoops loops;
     private final float inverse;
     private final boolean untouched;
     private MemorySegment data;
     private long at;
 
-    /**
-     * Reads a model.
-     *
-     * @param classes how many
-     * @param loops whose width counts of classes are rounded up to
-     */
-    ModelChunks(Model model, int classes, LogitLoops loops) {
+    private ModelChunks(Model model, Chunks chunks, LogitLoops loops) {
         this.model = model;
-        this.classes = classes;
+        this.chunks = chunks;
         this.loops = loops;
         this.inverse = inverse(model);
         this.untouched = inverse == 1 && model.present() == null;
+    }
+
+    /** {@return all models of a batch} */
+    static ModelChunks[] of(Batch batch, Chunks chunks, Function<Form, LogitLoops> forms) {
+        LogitLoops loops = forms.apply(new Form(1, false));
+        return batch.models().stream().map(model -> new ModelChunks(model, chunks, loops)).toArray(ModelChunks[]::new);
     }
 
     /** {@return what logits are multiplied by} */
@@ -46,11 +46,11 @@ final class ModelChunks {
 
     /** Finds a chunk of x, filled up with -infinity to the width: where it lies if it is stored so, else in a scratch buffer. */
     void bring(long row, int chunk, int buffer) {
-        if (untouched && model.logits().dtype() == DType.F32 && count(chunk) % loops.width() == 0) {
+        if (untouched && model.logits().dtype() == DType.F32 && chunks.count(chunk) == chunks.width(chunk)) {
             data = model.logits().data();
             at = DType.F32.byteSize(index(row, chunk));
         } else {
-            data = Scratch.mine().buffer(buffer);
+            data = RowBuffers.buffer(buffer);
             at = 0;
             load(row, chunk, data);
         }
@@ -58,8 +58,8 @@ final class ModelChunks {
 
     /** Copies a chunk of x, filled up likewise. */
     void load(long row, int chunk, MemorySegment target) {
-        int count = count(chunk);
-        int padded = EnsembleRow.padded(count, loops.width());
+        int count = chunks.count(chunk);
+        int padded = chunks.width(chunk);
         Floats.load(model.logits(), index(row, chunk), target, count);
         for (int i = count; i < padded; i++) {
             target.set(FLOAT, 4L * i, Float.NEGATIVE_INFINITY);
@@ -68,7 +68,7 @@ final class ModelChunks {
             loops.multiply(target, inverse, padded);
         }
         if (model.present() != null) {
-            loops.limit(target, model.present().data(), (long) chunk * CHUNK, count);
+            loops.limit(target, model.present().data(), Chunks.first(chunk), count);
         }
     }
 
@@ -90,12 +90,8 @@ final class ModelChunks {
                 : Float.NEGATIVE_INFINITY;
     }
 
-    private int count(int chunk) {
-        return Math.min(CHUNK, classes - chunk * CHUNK);
-    }
-
     private long index(long row, int chunk) {
-        return model.first() + row * model.stride() + (long) chunk * CHUNK;
+        return model.first() + row * model.stride() + Chunks.first(chunk);
     }
 
     /** {@return the memory that holds the chunk last found} */

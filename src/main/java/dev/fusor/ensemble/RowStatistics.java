@@ -1,13 +1,15 @@
 package dev.fusor.ensemble;
 
+import dev.fusor.ensemble.LogitLoops.Form;
 import dev.fusor.simd.FloatMath;
-import dev.fusor.simd.Scratch;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Function;
 
 import static dev.fusor.ensemble.LogitEnsemble.LANES;
 
 /** The maximum m and the sums S and T of one row, chunk by chunk. */
 final class RowStatistics {
+    private final Chunks chunks;
     private final LogitLoops loops;
     private final boolean moments;
     private final float[] maxima;
@@ -17,19 +19,34 @@ final class RowStatistics {
     private double sum;
     private double moment;
 
+    private RowStatistics(Chunks chunks, LogitLoops loops, boolean moments) {
+        this.chunks = chunks;
+        this.loops = loops;
+        this.moments = moments;
+        this.maxima = new float[chunks.number()];
+        this.sums = new double[chunks.number()];
+        this.products = new double[chunks.number()];
+    }
+
     /**
-     * Makes room.
+     * {@return room for them}
      *
-     * @param loops with moments if they are wanted
+     * @param forms of loops
      * @param moments whether T is summed
      * @param chunks of a row
      */
-    RowStatistics(LogitLoops loops, boolean moments, int chunks) {
-        this.loops = loops;
-        this.moments = moments;
-        this.maxima = new float[chunks];
-        this.sums = new double[chunks];
-        this.products = new double[chunks];
+    static RowStatistics of(Function<Form, LogitLoops> forms, boolean moments, Chunks chunks) {
+        return new RowStatistics(chunks, forms.apply(new Form(1, moments)), moments);
+    }
+
+    /** Takes a row of a model. */
+    void measure(ModelChunks model, long row) {
+        for (int j = 0; j < chunks.number(); j++) {
+            model.bring(row, j, RowBuffers.FIRST_MODEL);
+            add(j, model.data(), model.at(), chunks.width(j),
+                    loops.max(model.data(), model.at(), chunks.width(j)));
+        }
+        finish();
     }
 
     /** Takes a chunk and its maximum, in any order. */
@@ -38,7 +55,7 @@ final class RowStatistics {
         sums[chunk] = 0;
         products[chunk] = 0;
         if (Float.isFinite(m)) {
-            MemorySegment lanes = Scratch.mine().buffer(EnsembleRow.LANE_SUMS);
+            MemorySegment lanes = RowBuffers.buffer(RowBuffers.LANE_SUMS);
             loops.exponentials(x, at, m, lanes, count);
             sums[chunk] = LaneSums.fold(lanes, 0);
             products[chunk] = moments ? LaneSums.fold(lanes, LANES) : 0;
