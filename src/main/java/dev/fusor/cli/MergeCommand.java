@@ -144,9 +144,9 @@ final class MergeCommand implements Callable<Integer> {
                 return 0;
             }
             report.notFinite().forEach(line -> err.println("not finite: " + line));
-            out.println(String.format(Locale.ROOT, "%s: %s read, %s written in %.2f s, %.2f GB/s", output,
+            out.println(String.format(Locale.ROOT, "%s: %s read, %s written in %.2f s, %s", output,
                     Sizes.words(report.bytesRead()), Sizes.words(report.bytesWritten()), report.seconds(),
-                    (report.bytesRead() + report.bytesWritten()) / report.seconds() / 1e9));
+                    Sizes.rate((report.bytesRead() + report.bytesWritten()) / report.seconds())));
         }
         return 0;
     }

@@ -39,8 +39,8 @@ final class ProgressLine implements Progress {
 
     private void draw(double seconds) {
         double rate = done / Math.max(seconds, 1e-9);
-        String numbers = String.format(Locale.ROOT, "%3d %%  %s of %s  %.2f GB/s  %.0f s left", done * 100 / total,
-                Sizes.words(done), Sizes.words(total), rate / 1e9, (total - done) / rate);
+        String numbers = String.format(Locale.ROOT, "%3d %%  %s of %s  %s  %.0f s left", done * 100 / total,
+                Sizes.words(done), Sizes.words(total), Sizes.rate(rate), (total - done) / rate);
         if (terminal) {
             int filled = (int) (done * WIDTH / total);
             err.print("\r[" + "=".repeat(filled) + " ".repeat(WIDTH - filled) + "] " + numbers + "  ");

@@ -21,6 +21,11 @@ final class Sizes implements ITypeConverter<Long> {
         return (long) (Double.parseDouble(size.group(1)) * Math.pow(size.group(3).isEmpty() ? 1000 : 1024, power));
     }
 
+    /** Bytes in each second, in words. */
+    static String rate(double bytes) {
+        return words((long) bytes) + "/s";
+    }
+
     /** A size in words, decimal as disks are sold. */
     static String words(long bytes) {
         if (bytes < 1000) {
