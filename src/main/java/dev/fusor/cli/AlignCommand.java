@@ -82,7 +82,7 @@ final class AlignCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, RecipeException, MergeException {
         if ((firstActivations == null) != (secondActivations == null)) {
-            throw new MergeException(
+            throw new UsageException(
                     "--activations-a and --activations-b go together: give the activations of both models");
         }
         MergeOptions options = limits.options(overwrite);
@@ -94,6 +94,7 @@ final class AlignCommand implements Callable<Integer> {
             List<Checkpoint> checkpoints = models.checkpoints();
             MergePlan plan = Planner.plan(recipe, models.descriptions(), new PlanOptions(false, seed));
             MergeCommand.checkOutput(output, overwrite, Estimate.of(plan, checkpoints, options));
+            MergeCommand.checkReplaces(output, checkpoints);
             PermutationSpec groups = Alignments.spec(recipe, here, plan, checkpoints, err).orElseThrow();
             Alignment alignment = firstActivations == null
                     ? Alignments.compute(plan, groups, checkpoints, matching,

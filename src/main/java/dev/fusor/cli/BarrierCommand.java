@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -36,6 +37,9 @@ final class BarrierCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, MergeException {
+        if (plot != null && !plot.toString().toLowerCase(Locale.ROOT).endsWith(".svg")) {
+            throw new UsageException("--output is an SVG image, wanted a name that ends in .svg, got " + plot);
+        }
         LossTable losses = LossTable.read(table);
         if (plot != null) {
             if (Files.exists(plot) && !overwrite) {

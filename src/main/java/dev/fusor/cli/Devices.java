@@ -23,7 +23,7 @@ final class Devices {
         }
         Matcher cuda = CUDA.matcher(device);
         if (!cuda.matches()) {
-            throw new MergeException("--device is auto, cpu, cuda or cuda:N, got '" + device + "'");
+            throw new UsageException("--device is auto, cpu, cuda or cuda:N, got '" + device + "'");
         }
         int ordinal = cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1));
         return switch (CudaDriver.probe()) {

@@ -18,8 +18,8 @@ final class Failures {
     static int handle(Exception e, CommandLine command, ParseResult arguments) {
         PrintWriter err = command.getErr();
         switch (e) {
-            case RecipeException recipe -> {
-                err.println("fusor: " + recipe.getMessage());
+            case RecipeException _,UsageException _ -> {
+                err.println("fusor: " + e.getMessage());
                 return 2;
             }
             case MergeException merge -> err.println("fusor: " + merge.getMessage());

@@ -16,9 +16,9 @@ final class MergeLimits {
 
     MergeLimits() {}
 
-    int threads() throws MergeException {
+    int threads() {
         if (threads != null && threads < 1) {
-            throw new MergeException("--threads is 1 or more, got " + threads);
+            throw new UsageException("--threads is 1 or more, got " + threads);
         }
         return threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     }

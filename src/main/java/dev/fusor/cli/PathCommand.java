@@ -70,10 +70,10 @@ final class PathCommand implements Callable<Integer> {
     public Integer call() throws IOException, RecipeException, MergeException {
         MergeOptions options = limits.options(false);
         if (points < 2 || points > 1000) {
-            throw new MergeException("--points is 2 to 1000, got " + points);
+            throw new UsageException("--points is 2 to 1000, got " + points);
         }
         if (curve == Curve.BEZIER && via.isEmpty()) {
-            throw new MergeException("a Bezier curve of two models is the line between them; bend it with --via");
+            throw new UsageException("a Bezier curve of two models is the line between them; bend it with --via");
         }
         List<Path> models = new ArrayList<>(via);
         models.addFirst(first);
@@ -114,6 +114,7 @@ final class PathCommand implements Callable<Integer> {
         try (RecipeModels models = new RecipeModels(recipe, Path.of("").toAbsolutePath())) {
             List<Checkpoint> checkpoints = models.checkpoints();
             MergePlan plan = Planner.plan(recipe, models.descriptions(), PlanOptions.standard());
+            MergeCommand.checkReplaces(output, checkpoints);
             MergeCommand.checkOutput(point, false, Estimate.of(plan, checkpoints, options));
             try (Merger merger = new Merger(plan, checkpoints, options, Progress.SILENT, Optional.empty())) {
                 merger.merge(point, recipe.text());

@@ -26,7 +26,7 @@ final class ShapeAgreement {
         if (!cut || !possible) {
             throw TensorPlanner.problem(item, "it has the shape %s and %s; %s".formatted(describe(0), describe(other),
                     possible
-                            ? "cutting embeddings, an option, would keep the %d rows that all models have"
+                            ? "fusor merge --cut-embeddings would keep the %d rows that all models have"
                                     .formatted(rows())
                             : "models are merged only if their tensors have the same shapes"));
         }

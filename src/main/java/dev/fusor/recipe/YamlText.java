@@ -48,6 +48,9 @@ final class YamlText {
     /** The text of a file. */
     static String ofFile(Path file, String kind) throws RecipeException {
         String name = file.toString();
+        if (Files.isDirectory(file)) {
+            throw new RecipeException(name, "this is a folder; name a %s in it".formatted(kind));
+        }
         try {
             if (Files.size(file) > MOST_CHARACTERS) {
                 throw new RecipeException(name,
@@ -56,7 +59,7 @@ final class YamlText {
             byte[] bytes = Files.readAllBytes(file);
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
         } catch (NoSuchFileException e) {
-            throw new RecipeException(name, "there is no such file");
+            throw new RecipeException(name, "there is no such file; check the path");
         } catch (CharacterCodingException e) {
             throw new RecipeException(name, "a %s is UTF-8 text, and this file is not".formatted(kind));
         } catch (IOException e) {

@@ -354,10 +354,12 @@ class AlignCommandTest {
         assertFails(run("align", a, a, "-o", out), 2,
                 "fusor align:5:3: align: there is no other model to align to '"
                         + a + "'; name one with 'to'");
-        assertFails(run("align", a, b, "-o", out, "--threads", 0), 1, "--threads is 1 or more, got 0");
+        assertFails(run("align", a, b, "-o", out, "--threads", 0), 2, "--threads is 1 or more, got 0");
         assertFails(run("align", a, b, "-o", out, "--spec", folder.resolve("no.yml")), 2,
-                folder.resolve("no.yml") + ": there is no such file");
+                folder.resolve("no.yml") + ": there is no such file; check the path");
         assertThat(run("align", a, b).status()).isEqualTo(2);
+        assertFails(run("align", a, b, "-o", b, "--overwrite"), 1,
+                b + " would be replaced and the model " + b + ", which is read, lost with it; give another folder");
         assertThat(run("align", a, b, "-o", b).err()).contains("exists; give another folder");
     }
 

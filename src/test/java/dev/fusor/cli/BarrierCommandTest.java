@@ -86,6 +86,15 @@ class BarrierCommandTest {
     }
 
     @Test
+    void aPlotIsNotWrittenUnderTheNameOfAnotherFormat() throws IOException {
+        CommandLineRun run = run(TABLE, "-o", folder.resolve("plot.png"));
+
+        assertThat(run.status()).isEqualTo(2);
+        assertThat(run.err()).contains("--output is an SVG image, wanted a name that ends in .svg, got", "plot.png");
+        assertThat(folder.resolve("plot.png")).doesNotExist();
+    }
+
+    @Test
     void aPlotIsNotReplacedUnlessToldTo() throws IOException {
         Path plot = Files.writeString(folder.resolve("plot.svg"), "mine");
         CommandLineRun run = run(TABLE, "-o", plot);

@@ -19,6 +19,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -245,6 +246,40 @@ class MergeCommandTest {
         assertThat(run.status()).isEqualTo(1);
         assertThat(run.err()).contains("--max-memory", "is too little");
         assertThat(folder.resolve("out")).doesNotExist();
+    }
+
+    @Test
+    void aModelThatIsReadIsNeverReplaced() throws IOException {
+        model("a", "w", Tensors.of(DType.F32, 1, 2));
+        model("b", "w", Tensors.of(DType.F32, 3, 4));
+        Path recipe = recipe(linear(folder.resolve("a").toString(), 1, folder.resolve("b").toString(), 1));
+        Map<String, Integer> before = Models.fingerprint(folder);
+        CommandLineRun run = merge(recipe, "b", "--overwrite");
+        assertThat(run.status()).isEqualTo(1);
+        assertThat(run.err()).contains("b would be replaced and the model", "lost with it; give another folder");
+        assertThat(Models.fingerprint(folder)).isEqualTo(before);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {"--threads | 0 | --threads is 1 or more, got 0",
+        "--device | gpu | --device is auto, cpu, cuda or cuda:N, got 'gpu'",
+        "--shard-size | 0 | --shard-size is 1 byte or more, got 0"})
+    void optionsOutOfRangeAreBadUsage(String option, String value, String message) {
+        CommandLineRun run = merge(EXAMPLES.resolve("linear.yml"), "out", option, value);
+        assertThat(run.status()).isEqualTo(2);
+        assertThat(run.err()).isEqualTo("fusor: %s%n".formatted(message));
+    }
+
+    @Test
+    void aFolderIsNoRecipe() {
+        CommandLineRun run = merge(EXAMPLES, "out");
+        assertThat(run.status()).isEqualTo(2);
+        assertThat(run.err()).contains("this is a folder; name a recipe in it");
+    }
+
+    @Test
+    void ratesOfSmallMergesAreNotZero() {
+        assertThat(merge(EXAMPLES.resolve("linear.yml"), "out").out()).containsPattern("[1-9][\\d.]* ([KMG]B|bytes)/s");
     }
 
     @Test

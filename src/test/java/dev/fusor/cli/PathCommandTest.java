@@ -111,6 +111,18 @@ class PathCommandTest {
     }
 
     @Test
+    void pointsThatAreReadAreNotReplaced() throws IOException {
+        run("path", a, b, "--points", 3);
+        Map<String, Integer> before = Models.fingerprint(folder);
+        CommandLineRun run = run("path", folder.resolve("path/point-001"), b, "--points", 2, "--overwrite");
+
+        assertThat(run.status()).isEqualTo(1);
+        assertThat(run.err()).contains("path would be replaced and the model",
+                "point-001, which is read, lost with it");
+        assertThat(Models.fingerprint(folder)).isEqualTo(before);
+    }
+
+    @Test
     void aFolderOfSomethingElseIsNotReplaced() throws IOException {
         Files.createDirectories(folder.resolve("path/point-000"));
         Map<String, Integer> before = Models.fingerprint(folder);
@@ -141,7 +153,9 @@ class PathCommandTest {
 
     @Test
     void badUsageIsSaidInOneSentence() {
-        assertThat(run("path", a, b, "--points", 1).err()).contains("--points is 2 to 1000, got 1");
+        CommandLineRun one = run("path", a, b, "--points", 1);
+        assertThat(one.status()).isEqualTo(2);
+        assertThat(one.err()).contains("--points is 2 to 1000, got 1");
         assertThat(run("path", a, b, "--curve", "bezier").err())
                 .contains("a Bezier curve of two models is the line between them; bend it with --via");
         assertThat(run("path", a, folder.resolve("none")).err()).contains("there is no model");

@@ -81,7 +81,7 @@ class RecipeTest {
         Path file = Files.writeString(folder.resolve("r.yml"), "\uFEFF" + TIES);
         assertThat(Recipe.read(file).sourceName()).isEqualTo(file.toString());
         Path missing = folder.resolve("none.yml");
-        assertThatThrownBy(() -> Recipe.read(missing)).hasMessage(missing + ": there is no such file");
+        assertThatThrownBy(() -> Recipe.read(missing)).hasMessage(missing + ": there is no such file; check the path");
         Path binary = Files.write(folder.resolve("b.yml"), new byte[]{'a', (byte) 0xff});
         assertThatThrownBy(() -> Recipe.read(binary))
                 .hasMessage(binary + ": a recipe is UTF-8 text, and this file is not");

@@ -29,7 +29,7 @@ class ShapesTest {
         assertThat(planProblem(TIES, models("model.norm.weight", 4, 4, 5))).isEqualTo(
                 "r.yml:4:3: models: the tensor 'model.norm.weight': it has the shape [4, 8] in 'a' (model.safetensors) and [5, 8] in 'base' (model.safetensors); models are merged only if their tensors have the same shapes");
         assertThat(planProblem(TIES, models(EMBEDDING, 4, 6, 5))).isEqualTo(
-                "r.yml:4:3: models: the tensor 'model.embed_tokens.weight': it has the shape [4, 8] in 'a' (model.safetensors) and [6, 8] in 'b' (model.safetensors); cutting embeddings, an option, would keep the 4 rows that all models have");
+                "r.yml:4:3: models: the tensor 'model.embed_tokens.weight': it has the shape [4, 8] in 'a' (model.safetensors) and [6, 8] in 'b' (model.safetensors); fusor merge --cut-embeddings would keep the 4 rows that all models have");
     }
 
     @Test
