@@ -9,8 +9,9 @@
 //   solve     all steps, or those that are left
 //   certify   from the costs as they were given: by how much duals break a constraint at most, 0 if they break none, and the costs of the pairs
 //   bids      rows of the front of the queue look at their costs, a few warps or a block each, all at the duals as they are. Then they are served
-//             in order until one whose least or second least column was given away meanwhile: it looks again in the next round. Duals never
-//             rise, so what others saw still holds. Blocks that bid together have a queue, duals and owners each, and serve all of them alike
+//             in order until one whose least or second least column was given away meanwhile, which looks again in the next round, or until few
+//             rows queue, which ends the phase. Duals never rise, so what others saw still holds, and every phase begins with the duals of the one
+//             before it. Blocks that bid together have a queue, duals and owners each, and serve all of them alike
 //   paths     a thread has every blockDim-th column. One barrier for each row scanned
 //   launch    solve: a block for each problem, whole warps, a thread for each column as far as there are; 20 bytes of shared memory for each
 //             column, or none: then duals, distances and owners stay in memory. bid: one problem, cooperative, up to 32 blocks of up to
@@ -18,6 +19,7 @@
 //   traffic   a row of costs for each bid and each scan, all of them once before; certify reads them once, transpose reads and writes them
 #pragma once
 #include <cstdint>
+#include <type_traits>
 
 namespace assignment {
 
@@ -27,7 +29,10 @@ constexpr int kMostThreads = 1024;
 constexpr int kMostWarps = kMostThreads / 32;
 constexpr int kMostTogether = 32;
 constexpr int kBidThreads = 512;  // at most, of blocks that bid together
-constexpr int kBidsPerRow = 16;
+constexpr int kFewBids = 3;       // for each row, of phases without epsilon where rows are as many as columns
+constexpr int kMostBids = 16;     // of the others
+constexpr int kScaled = 6;        // phases with an epsilon
+constexpr int kAboveMedian = 4;   // powers of two of the first epsilon above the median of what duals fell by
 constexpr int kAhead = 4;         // loads on their way in each thread, where many share a row
 constexpr int kBytesAhead = 32;   // and where each has many
 constexpr int kTile = 32;
@@ -226,16 +231,17 @@ struct Solver {
     // For each column.
     double* const dual;      // never rises
     double* const distance;  // NaN once it was scanned
-    double* const reached;   // its distance when it was scanned
+    double* const reached;   // its distance when it was scanned; before, what its dual began with
     int* const owner;
     int* const predecessor;
     // For each row.
     int* const column;       // null where another block keeps it, with what was paid
     double* const paid;
     int* const queue;        // a ring
-    int front = 0;
-    int queued = rows;
-    long long left = static_cast<long long>(kBidsPerRow) * rows;
+    int front;
+    int queued;
+    long long left;
+    double epsilon;
     int scans = 0;
 
     __device__ int lane() const { return threadIdx.x % 32; }
@@ -254,8 +260,58 @@ struct Solver {
         return rows == columns ? least : 0;
     }
 
-    // Everything but duals, and no search has begun.
-    __device__ void start()
+    __device__ bool square() const { return rows == columns; }
+
+    // A phase ends when no more rows queue.
+    __device__ int few() const { return square() ? 2 + rows / 128 : 0; }
+
+    // Bids in phases, by what carries out one.
+    template <typename Phase>
+    __device__ void bidInPhases(Phase&& bids)
+    {
+        double scaled = 0;
+#pragma unroll 1
+        for (int phase = 0; phase <= kScaled + 1; phase++) {
+            scaled = phase == 1 ? firstEpsilon() : scaled / 4;
+            epsilon = phase <= kScaled ? scaled : 0;
+            if (std::is_integral_v<T> && 0 < epsilon && epsilon < 1) {
+                continue;
+            }
+            begin();
+            bids();
+            if (phase == 0 && (!square() || queued <= few())) {
+                return;
+            }
+        }
+    }
+
+    // The power of two of the median of what duals fell by, of those that did, times 16.
+    __device__ double firstEpsilon() const
+    {
+        const int half = fallenBelow(2047) / 2;
+        int exponent = 0;
+#pragma unroll 1
+        for (int bit = 1024; bit > 0; bit /= 2) {
+            exponent += fallenBelow(exponent + bit) <= half ? bit : 0;
+        }
+        return __longlong_as_double(static_cast<long long>(exponent + kAboveMedian) << 52);
+    }
+
+    // How many duals fell by something of a lower exponent.
+    __device__ int fallenBelow(int exponent) const
+    {
+        int fallen = 0;
+#pragma unroll 1
+        for (int first = 0; first < columns; first += blockDim.x) {
+            const int j = first + threadIdx.x;
+            const double fall = j < columns ? reached[j] - dual[j] : 0;
+            fallen += __syncthreads_count(fall > 0 && __double_as_longlong(fall) >> 52 < exponent);
+        }
+        return fallen;
+    }
+
+    // Nobody has a column, and everybody queues.
+    __device__ void begin()
     {
         for (int j = threadIdx.x; j < columns; j += blockDim.x) {
             owner[j] = kNone;
@@ -266,9 +322,13 @@ struct Solver {
                 column[i] = kNone;
             }
         }
+        front = 0;
+        queued = rows;
+        left = static_cast<long long>(square() && epsilon == 0 ? kFewBids : kMostBids) * rows;
+        __syncthreads();
     }
 
-    __device__ bool queueing() const { return queued > 0 && left > 0; }
+    __device__ bool queueing() const { return queued > few() && left > 0; }
 
     // How many rows look at a time.
     __device__ int bidders(int most) const { return static_cast<int>(min(static_cast<long long>(min(most, queued)), left)); }
@@ -297,9 +357,9 @@ struct Solver {
     // With a block for each of the first rows.
     __device__ void bid(Table& table, unsigned& met)
     {
-        for (unsigned round = 0; queueing(); round++) {
+        while (queueing()) {
             const int count = bidders(gridDim.x);
-            Offer(&offers)[kMostTogether] = table.offers[round % 2];
+            Offer(&offers)[kMostTogether] = table.offers[met / gridDim.x % 2];
             if (blockIdx.x < count) {
                 look(blockIdx.x, threadIdx.x, blockDim.x);
             }
@@ -349,23 +409,24 @@ struct Solver {
         if (offer.least < kInfinity) {
             outbid = owner[wanted];
             const double now = dual[wanted];
-            const double fall = offer.second - offer.least;
+            const double fall = offer.second - offer.least + epsilon;
             lower = fall < kInfinity ? now - fall : now;
             pays = outbid == kNone || lower < now;
         }
         const int given = pays ? wanted : kNone;
-        bool stale = !mine;
-        for (int before = 0; before < count; before++) {
-            const int gone = __shfl_sync(kWarp, given, before);
-            stale |= before < lane() && gone != kNone && (gone == wanted || gone == offer.other);
+        unsigned outbids = __ballot_sync(kWarp, pays && outbid != kNone);
+        const int before = __popc(outbids & ((1u << lane()) - 1));
+        bool stale = !mine || queued - lane() + before <= few();
+        for (int other = 0; other < count; other++) {
+            const int gone = __shfl_sync(kWarp, given, other);
+            stale |= other < lane() && gone != kNone && (gone == wanted || gone == offer.other);
         }
         const unsigned first = __ballot_sync(kWarp, stale);
         const int served = first == 0 ? 32 : __ffs(first) - 1;
-        pays &= lane() < served;
-        const unsigned outbids = __ballot_sync(kWarp, pays && outbid != kNone);
-        if (pays) {
+        outbids &= kWarp >> (32 - served);
+        if (pays && lane() < served) {
             if (outbid != kNone) {
-                queue[(front + queued + __popc(outbids & ((1u << lane()) - 1))) % rows] = outbid;
+                queue[(front + queued + before) % rows] = outbid;
                 if (column != nullptr) {
                     column[outbid] = kNone;
                 }
@@ -523,9 +584,8 @@ __device__ inline void solve(const Job& job)
     bool wrong = false;
     if (job.table == nullptr) {
         for (int j = threadIdx.x; j < columns; j += blockDim.x) {
-            solver.dual[j] = solver.survey(j, wrong);
+            solver.dual[j] = solver.reached[j] = solver.survey(j, wrong);
         }
-        solver.start();
     } else {
         wrong = job.table->wrong != 0;
         for (int j = threadIdx.x; j < columns && job.shares; j += blockDim.x) {
@@ -535,7 +595,7 @@ __device__ inline void solve(const Job& job)
     }
     bool solved = __syncthreads_or(wrong) == 0;
     if (solved && job.table == nullptr) {
-        solver.bid();
+        solver.bidInPhases([&] { solver.bid(); });
     }
     solved = solved && solver.search();
     if (threadIdx.x == 0) {
@@ -563,7 +623,7 @@ __device__ inline void bid(const Job& job)
     Solver<T> solver{
         {static_cast<const T*>(job.costs), columns, job.negated != 0},
         rows, columns, job.largest, board,
-        shared, nullptr, nullptr, job.owners + static_cast<long long>(blockIdx.x) * columns, nullptr,
+        shared, nullptr, job.columnDual, job.owners + static_cast<long long>(blockIdx.x) * columns, nullptr,
         first ? job.column : nullptr, first ? job.paid : nullptr,
         job.queues + static_cast<long long>(blockIdx.x) * rows,
     };
@@ -586,9 +646,7 @@ __device__ inline void bid(const Job& job)
     for (int j = threadIdx.x; j < columns; j += blockDim.x) {
         shared[j] = job.columnDual[j];
     }
-    solver.start();
-    __syncthreads();
-    solver.bid(table, met);
+    solver.bidInPhases([&] { solver.bid(table, met); });
     if (first) {
         solver.leave(job.columnDual, job.owner);
     }

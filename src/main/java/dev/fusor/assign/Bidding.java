@@ -1,7 +1,22 @@
 package dev.fusor.assign;
 
-/** The second step of {@link LinearAssignment}: rows bid for columns, in the order of a queue. */
+import java.util.Arrays;
+import java.util.stream.IntStream;
+
+/** The second step of {@link LinearAssignment}: rows bid for columns, in the order of a queue, in phases. */
 final class Bidding {
+    /** Bids for each row, on average, of a phase without epsilon where there are as many rows as columns. */
+    private static final int FEW_BIDS = 3;
+
+    /** Bids for each row, on average, of any other phase. */
+    private static final int MOST_BIDS = 16;
+
+    /** Phases with an epsilon. */
+    private static final int SCALED = 6;
+
+    /** The first epsilon is so many powers of two above the median of what duals fell by. */
+    private static final int ABOVE_MEDIAN = 4;
+
     private final CostRows rows;
     private final Shortlists lists;
     private final Matching matching;
@@ -14,40 +29,73 @@ final class Bidding {
     private int column;
     private double second;
 
+    /** A ring of rows. */
+    private final int[] queue;
+
+    private int front;
+    private int queued;
+
     Bidding(CostRows rows, Shortlists lists, Matching matching) {
         this.rows = rows;
         this.lists = lists;
         this.matching = matching;
+        queue = new int[matching.column.length];
     }
 
     void run() {
-        int count = matching.column.length;
-        int[] queue = new int[count];
-        for (int i = 0; i < count; i++) {
-            queue[i] = i;
+        int count = queue.length;
+        if (count < matching.dual.length) {
+            bid(0, MOST_BIDS, 0);
+            return;
         }
-        int front = 0;
-        int queued = count;
-        for (long bids = (long) LinearAssignment.BIDS_PER_ROW * count; queued > 0 && bids > 0; bids--) {
+        double[] start = matching.dual.clone();
+        int few = 2 + count / 128;
+        bid(0, FEW_BIDS, few);
+        if (queued <= few) {
+            return;
+        }
+        double epsilon = firstEpsilon(start);
+        double least = rows.costs.integers() ? 1 : 0;
+        for (int phase = 0; phase < SCALED && epsilon >= least; phase++) {
+            bid(epsilon, MOST_BIDS, few);
+            epsilon /= 4;
+        }
+        bid(0, FEW_BIDS, few);
+    }
+
+    /** {@return the power of two of the median of what duals fell by, of those that did, times 16} */
+    private double firstEpsilon(double[] start) {
+        double[] falls = IntStream.range(0, start.length).mapToDouble(j -> start[j] - matching.dual[j])
+                .filter(fall -> fall > 0).sorted().toArray();
+        return Math.scalb(1.0, Math.getExponent(falls[falls.length / 2]) + ABOVE_MEDIAN);
+    }
+
+    /** A phase: all rows queue, and bid until few of them do, or so many bids were made for each. */
+    private void bid(double epsilon, int perRow, int few) {
+        matching.clear();
+        Arrays.setAll(queue, i -> i);
+        front = 0;
+        queued = queue.length;
+        for (long bids = (long) perRow * queue.length; queued > few && bids > 0; bids--) {
             int row = queue[front];
-            front = front + 1 == count ? 0 : front + 1;
+            front = front + 1 == queue.length ? 0 : front + 1;
             queued--;
-            int outbid = bid(row);
+            int outbid = bid(row, epsilon);
             if (outbid != Matching.NONE) {
-                queue[(int) ((front + (long) queued++) % count)] = outbid;
+                queue[(int) ((front + (long) queued++) % queue.length)] = outbid;
             }
         }
     }
 
     /** {@return the row that lost its column} */
-    private int bid(int row) {
+    private int bid(int row, double epsilon) {
         look(row);
         if (column == Matching.NONE) {
             return Matching.NONE; // no column is allowed: the search will say so
         }
         int owner = matching.owner[column];
         double dual = matching.dual[column];
-        double fall = second - least;
+        double fall = second - least + epsilon;
         double lower = fall < Double.POSITIVE_INFINITY ? dual - fall : dual;
         if (owner != Matching.NONE) {
             if (!(lower < dual)) {

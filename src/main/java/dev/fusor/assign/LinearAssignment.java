@@ -19,12 +19,18 @@ import java.util.List;
  *
  * <ol>
  *   <li>Column duals v_j start at min_i c_ij where there are as many rows as columns, otherwise at 0.
- *   <li>Rows queue, row 0 first, and bid, at most {@value #BIDS_PER_ROW} times the number of rows in all. The row i in front
+ *   <li>Rows bid in phases. At the beginning of one no row has a column, and all of them queue, row 0 first. The row i in front
  *       finds the least c_ij - v_j, at an unassigned column if one has it, and the second least. It is given an unassigned
- *       column at once. For an assigned one it pays: where the second is greater, the other row goes to the end of the queue;
- *       where it is equal or infinite, or the difference too small to change v_j, row i is left for the last step. v_j
- *       falls by the difference of the two, if that is finite, and so stays at or below its start (Jonker and Volgenant
- *       1987, doi:10.1007/BF02278710, with a queue for their stack).
+ *       column at once. For an assigned one it pays: the other row goes to the end of the queue. v_j falls by the second less
+ *       the least plus the epsilon of the phase, if that is finite. Where that does not change the v_j of an assigned column,
+ *       row i leaves the queue without one (Jonker and Volgenant 1987, doi:10.1007/BF02278710, with a queue for their stack).
+ *       <p>Fewer rows than columns have one phase, of epsilon 0. It ends after 16 bids for each row, or when the queue is empty.
+ *       <p>n rows and n columns have a phase of epsilon 0, which ends after 3 n bids, or when no more than 2 + n / 128 rows
+ *       queue. If more queue when it has ended, six follow, each of which ends after 16 n bids or as the first does, and one like
+ *       the first. The first of the six has the greatest power of two for its epsilon that is no more than 16 times the
+ *       median of what duals have fallen by, of those that fell (of k, the one that k / 2 come before), but 2^-1019 at least;
+ *       the next ones have a quarter of the one before. Of integers those below 1 are left out (scaling of
+ *       epsilon: Bertsekas 1988, doi:10.1007/BF02186476).
  *   <li>Each row left, lowest first, is assigned along a shortest path of reduced costs (Dijkstra's algorithm from the row to
  *       the nearest unassigned column, doi:10.1007/BF02278710 and Crouse 2016, doi:10.1109/TAES.2016.140952). A scanned row at
  *       distance h, the c_ij - v_j of its own column less the distance of that column, offers column j the distance
@@ -41,9 +47,6 @@ public sealed interface LinearAssignment permits LinearAssignmentCpu {
         /** The greatest sum; -infinity forbids a pair. */
         MAXIMISE
     }
-
-    /** Bids for each row, on average, before shortest paths take over. */
-    int BIDS_PER_ROW = 16;
 
     /**
      * {@return the primitive on a device}

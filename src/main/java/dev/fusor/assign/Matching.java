@@ -26,10 +26,16 @@ final class Matching {
         owner = new int[columns];
         paid = new double[rows];
         dual = new double[columns];
+        unassigned = new int[Frontier.blocks(columns)];
+        clear();
+    }
+
+    /** Gives up all pairs, and keeps the duals. */
+    void clear() {
         Arrays.fill(column, NONE);
         Arrays.fill(owner, NONE);
-        unassigned = new int[Frontier.blocks(columns)];
-        for (int j = 0; j < columns; j++) {
+        Arrays.fill(unassigned, 0);
+        for (int j = 0; j < owner.length; j++) {
             unassigned[j / Frontier.BLOCK]++;
         }
     }

@@ -3,6 +3,7 @@ package dev.fusor.assign;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.stream.IntStream;
 
 /** The algorithm in the Javadoc of {@link LinearAssignment}, word for word: every cost looked at every time. */
 final class AssignmentDefinition {
@@ -12,13 +13,15 @@ final class AssignmentDefinition {
     private final double[][] c;
     private final int n;
     private final int m;
+    private final boolean integers;
 
     final double[] u;
     final double[] v;
     final int[] column;
     final int[] row;
 
-    AssignmentDefinition(double[][] costs, int columns) {
+    AssignmentDefinition(double[][] costs, int columns, boolean integers) {
+        this.integers = integers;
         c = costs;
         n = costs.length;
         m = columns;
@@ -26,8 +29,6 @@ final class AssignmentDefinition {
         v = new double[m];
         column = new int[n];
         row = new int[m];
-        Arrays.fill(column, -1);
-        Arrays.fill(row, -1);
         start();
         bid();
         for (int i = 0; i < n; i++) {
@@ -50,11 +51,45 @@ final class AssignmentDefinition {
     }
 
     private void bid() {
+        if (n < m) {
+            bid(0, 16 * n, 0);
+            return;
+        }
+        double[] begun = v.clone();
+        int few = 2 + n / 128;
+        if (bid(0, 3 * n, few) <= few) {
+            return;
+        }
+        double[] falls = IntStream.range(0, m).mapToDouble(j -> begun[j] - v[j]).filter(fall -> fall > 0).sorted()
+                .toArray();
+        double epsilon = powerOfTwoUpTo(16 * falls[falls.length / 2]);
+        for (int phase = 0; phase < 6 && (epsilon >= 1 || !integers); phase++) {
+            bid(epsilon, 16 * n, few);
+            epsilon = epsilon / 4;
+        }
+        bid(0, 3 * n, few);
+    }
+
+    private static double powerOfTwoUpTo(double limit) {
+        double power = 1;
+        while (power > limit) {
+            power /= 2;
+        }
+        while (2 * power <= limit) {
+            power *= 2;
+        }
+        return power;
+    }
+
+    /** {@return how many rows are still in the queue} */
+    private int bid(double epsilon, int most, int few) {
+        Arrays.fill(column, -1);
+        Arrays.fill(row, -1);
         Deque<Integer> queue = new ArrayDeque<>();
         for (int i = 0; i < n; i++) {
             queue.add(i);
         }
-        for (int bids = 0; bids < 16 * n && !queue.isEmpty(); bids++) {
+        for (int bids = 0; bids < most && queue.size() > few; bids++) {
             int i = queue.remove();
             double[] sorted = new double[m];
             for (int j = 0; j < m; j++) {
@@ -66,16 +101,17 @@ final class AssignmentDefinition {
             int to = nearestOf(i, least);
             boolean finite = second < INFINITY;
             if (row[to] >= 0) {
-                if (!finite || v[to] - (second - least) == v[to]) {
+                if (!finite || v[to] - (second - least + epsilon) == v[to]) {
                     continue;
                 }
                 queue.add(row[to]);
                 column[row[to]] = -1;
             }
-            v[to] = finite ? v[to] - (second - least) : v[to];
+            v[to] = finite ? v[to] - (second - least + epsilon) : v[to];
             column[i] = to;
             row[to] = i;
         }
+        return queue.size();
     }
 
     /** The lowest unassigned column at the least, or the lowest one. */

@@ -188,11 +188,11 @@ class LinearAssignmentTest {
     @Test
     void sumsThatWouldOverflowOrBeRoundedAreRefusedWithTheirPlace() {
         double[][] costs = new double[3][2];
-        costs[2][1] = -0x1p1015;
+        costs[2][1] = -0x1p1008;
         solve(DType.F64, costs, 2, Goal.MINIMISE);
-        costs[2][1] = -0x1p1016;
-        refuses(DType.F64, costs, Goal.MINIMISE, "the cost at [2, 1] is " + -0x1p1016
-                + ": sums of such costs would overflow, wanted magnitudes up to " + Double.MAX_VALUE / 384);
+        costs[2][1] = -0x1p1009;
+        refuses(DType.F64, costs, Goal.MINIMISE, "the cost at [2, 1] is " + -0x1p1009
+                + ": sums of such costs would overflow, wanted magnitudes up to " + Double.MAX_VALUE / 36864);
 
         Tensor integers = Tensor.allocate(Arena.ofAuto(), DType.I64, 1, 1);
         integers.data().set(ValueLayout.JAVA_LONG, 0, 1L << 45);
@@ -327,7 +327,8 @@ class LinearAssignmentTest {
                 wide[tall ? j : i][tall ? i : j] = sign * costs[i][j] * Costs.scale(type);
             }
         }
-        AssignmentDefinition wanted = new AssignmentDefinition(wide, Math.max(n, m));
+        AssignmentDefinition wanted = new AssignmentDefinition(wide, Math.max(n, m),
+                type == DType.I32 || type == DType.I64);
         String which = describe(type, costs, m, goal);
         assertThat(tall ? assignment.rows() : assignment.columns()).as(which).isEqualTo(wanted.column);
         assertThat(tall ? assignment.columns() : assignment.rows()).as(which).isEqualTo(wanted.row);
