@@ -21,7 +21,7 @@ __device__ inline void differentiateLabels(const EnsembleJob& job, long long fir
 {
     __shared__ Members members;
     __shared__ Ranking ranking;
-    const Row<FORMAT, false> row = {job, members, ranking, nullptr};
+    const Row<FORMAT, Kind::SWEPT> row = {job, members, ranking, nullptr};
     for (long long slot = blockIdx.x; slot < rows; slot += gridDim.x) {
         row.turnTo(firstRow + slot, slot);
         row.gather(DIFFERENTIATE);

@@ -33,7 +33,7 @@ __device__ inline void run(const EnsembleJob& given, long long firstRow, long lo
     __syncthreads();
     const int number = threadIdx.x / job.width;
     const int pairs = (job.classes + kLanes - 1) / kLanes * 32;  // of a warp
-    const Row<FORMAT, true> row = {job, members[number], rankings[number], values + threadIdx.x / 32 * pairs + lane()};
+    const Row<FORMAT, Kind::FEW> row = {job, members[number], rankings[number], values + threadIdx.x / 32 * pairs + lane()};
     const Team team = row.team();
     if (team.lane == 0) {
         row.ranking.room = reinterpret_cast<float*>(values + blockDim.x / 32 * pairs) + 3 * job.ranks * number;

@@ -4,13 +4,14 @@
 
 namespace ensemble {
 
-// What a chunk adds up to whose values are there.
-template <Format FORMAT, bool PART>
-__device__ inline ChunkRecord Row<FORMAT, PART>::recordOf(int chunk, Maximum maximum, bool summed, bool ranked) const
+// What a chunk adds up to, of whose rows a thread has pairs.
+template <Format FORMAT, Kind KIND>
+template <typename Pair>
+__device__ inline ChunkRecord Row<FORMAT, KIND>::recordOf(int chunk, Maximum maximum, bool summed, bool ranked, Pair pair) const
 {
     ChunkRecord record = {maximum.of(team()), 0.0f, 0.0f, 0};
     if (ranked) {
-        record.best = firstOf(chunk, record.max);
+        record.best = firstOf(chunk, record.max, pair);
     }
     if (summed && isFinite(record.max)) {
         float2 sums = {};
@@ -27,8 +28,8 @@ __device__ inline ChunkRecord Row<FORMAT, PART>::recordOf(int chunk, Maximum max
     return record;
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::addExponential(float difference, float& sum, float& moment)
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::addExponential(float difference, float& sum, float& moment)
 {
     const float d = bounded(difference);
     const float q = float_math::expOfDifference(d);
@@ -37,8 +38,9 @@ __device__ inline void Row<FORMAT, PART>::addExponential(float difference, float
 }
 
 // The first class of a chunk that has the maximum.
-template <Format FORMAT, bool PART>
-__device__ inline int Row<FORMAT, PART>::firstOf(int chunk, float max) const
+template <Format FORMAT, Kind KIND>
+template <typename Pair>
+__device__ inline int Row<FORMAT, KIND>::firstOf(int chunk, float max, Pair pair) const
 {
     const auto isMax = [=](float x) { return x == max || (isNaN(x) && isNaN(max)); };
     int first = job.classes;
@@ -56,9 +58,9 @@ __device__ inline int Row<FORMAT, PART>::firstOf(int chunk, float max) const
 }
 
 // In pairs of neighbours. A part of a warp has rows of one chunk.
-template <Format FORMAT, bool PART>
+template <Format FORMAT, Kind KIND>
 template <typename Term>
-__device__ inline double Row<FORMAT, PART>::sumChunks(Term term) const
+__device__ inline double Row<FORMAT, KIND>::sumChunks(Term term) const
 {
     if constexpr (PART) {
         return term(0);
@@ -68,8 +70,8 @@ __device__ inline double Row<FORMAT, PART>::sumChunks(Term term) const
 }
 
 // What the chunks of a model, or of the scores, add up to; by one team.
-template <Format FORMAT, bool PART>
-__device__ inline Statistics Row<FORMAT, PART>::total(int slot, float share) const
+template <Format FORMAT, Kind KIND>
+__device__ inline Statistics Row<FORMAT, KIND>::total(int slot, float share) const
 {
     Statistics all = {};
     all.max = -float_math::kInfinity;

@@ -4,23 +4,23 @@
 
 namespace ensemble {
 
-template <Format FORMAT, bool PART>
-__device__ inline Step Row<FORMAT, PART>::step() const
+template <Format FORMAT, Kind KIND>
+__device__ inline Step Row<FORMAT, KIND>::step() const
 {
     return job.mode == PROBABILITIES ? Step::PROBABILITY : job.mode == MAXIMUM || job.mode == MOST_CONFIDENT ? Step::MAXIMUM : Step::MEAN;
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline typename Row<FORMAT, PART>::Constants Row<FORMAT, PART>::constants(int e) const
+template <Format FORMAT, Kind KIND>
+__device__ inline typename Row<FORMAT, KIND>::Constants Row<FORMAT, KIND>::constants(int e) const
 {
     return job.mode == PROBABILITIES                    ? Constants{statistics(e).scale, statistics(e).max}
            : job.mode == LOG_PROBABILITIES && job.limited ? Constants{members.shares[e], statistics(e).logSumExp()}
                                                           : Constants{members.shares[e], 0.0f};
 }
 
-template <Format FORMAT, bool PART>
+template <Format FORMAT, Kind KIND>
 template <Step STEP>
-__device__ inline float Row<FORMAT, PART>::take(float value, float x, Constants model)
+__device__ inline float Row<FORMAT, KIND>::take(float value, float x, Constants model)
 {
     if constexpr (STEP == Step::PROBABILITY) {
         return __fmaf_rn(model.factor, float_math::expOfDifference(bounded(__fsub_rn(x, model.shift))), value);
@@ -32,9 +32,9 @@ __device__ inline float Row<FORMAT, PART>::take(float value, float x, Constants 
 }
 
 // Takes a step with a model's words in some rows of a chunk.
-template <Format FORMAT, bool PART>
+template <Format FORMAT, Kind KIND>
 template <Step STEP>
-__device__ inline void Row<FORMAT, PART>::takeRows(float2 (&to)[kRowCount], const uint32_t (&words)[kRowCount * kPairWords<FORMAT>], float inverse, Constants model) const
+__device__ inline void Row<FORMAT, KIND>::takeRows(float2 (&to)[kRowCount], const uint32_t (&words)[kRowCount * kPairWords<FORMAT>], float inverse, Constants model) const
 {
 #pragma unroll
     for (int r = 0; r < kRowCount; r++) {
@@ -44,16 +44,21 @@ __device__ inline void Row<FORMAT, PART>::takeRows(float2 (&to)[kRowCount], cons
 }
 
 // Scores or probabilities in some rows of a chunk, as far as the models make them.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::combineRows(float2 (&to)[kRowCount], int chunk, int firstRow) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::combineRows(float2 (&to)[kRowCount], int chunk, int firstRow) const
 {
-    constexpr int kModels = kModelsAtOnce;
+    constexpr int kModels = HOLDS_LOGITS ? 1 : kModelsAtOnce;
     const int firstClass = chunk * kChunk + firstRow * kLanes;
     const int classes = job.classes - firstClass;
     const int count = members.count;
 #pragma unroll 1
     for (int i = 0; i < count; i += kModels) {
         uint32_t words[kModels][kRowCount * kPairWords<FORMAT>];
+        if constexpr (HOLDS_LOGITS) {
+            loadHeld<kRowCount>(words[0], members.numbers[i], firstRow);
+            takeModel(to, members.numbers[i], words[0]);
+            continue;
+        }
         uint64_t rows[kModels];
         bool vectors = true;
 #pragma unroll
@@ -84,8 +89,8 @@ __device__ inline void Row<FORMAT, PART>::combineRows(float2 (&to)[kRowCount], i
     }
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::takeModel(float2 (&to)[kRowCount], int e, const uint32_t (&words)[kRowCount * kPairWords<FORMAT>]) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::takeModel(float2 (&to)[kRowCount], int e, const uint32_t (&words)[kRowCount * kPairWords<FORMAT>]) const
 {
     const float inverse = model(e).inverse;
     const Constants model = constants(e);
@@ -100,11 +105,11 @@ __device__ inline void Row<FORMAT, PART>::takeModel(float2 (&to)[kRowCount], int
 }
 
 // Makes the scores or the probabilities of a chunk.
-template <Format FORMAT, bool PART>
-__device__ inline Maximum Row<FORMAT, PART>::combineValues(int chunk) const
+template <Format FORMAT, Kind KIND>
+__device__ inline Maximum Row<FORMAT, KIND>::combineValues(int chunk) const
 {
-    if constexpr (PART) {
-        return combineOneByOne(chunk);
+    if (PART || (HOLDS_LOGITS && job.limited && members.sound)) {
+        return combineOneByOne(chunk);  // before values take the places of logits
     }
     const bool oneByOne = job.mode == VOTE || job.limited;
     Maximum maximum;
@@ -121,14 +126,14 @@ __device__ inline Maximum Row<FORMAT, PART>::combineValues(int chunk) const
 #pragma unroll
         for (int r = 0; r < kRowCount; r++) {
             maximum.take(made[r]);
-            pair(firstRow + r) = made[r];
+            setPair(firstRow + r, made[r]);
         }
     }
     return oneByOne && members.sound ? combineOneByOne(chunk) : maximum;
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline Maximum Row<FORMAT, PART>::combineOneByOne(int chunk) const
+template <Format FORMAT, Kind KIND>
+__device__ inline Maximum Row<FORMAT, KIND>::combineOneByOne(int chunk) const
 {
     Maximum maximum;
 #pragma unroll 1
@@ -138,17 +143,26 @@ __device__ inline Maximum Row<FORMAT, PART>::combineOneByOne(int chunk) const
         for (int h = 0; h < 2; h++) {
             const int c = classOf(chunk, r) + h;
             made[0] = made[1];
-            made[1] = c < job.classes ? valueOf(c) : isOfProbabilities() ? 0.0f : -float_math::kInfinity;
+            const auto x = [&](int e) {
+                if constexpr (HOLDS_LOGITS) {
+                    const float2 pair = heldX(e, c - h, r, model(e).inverse);
+                    return h == 0 ? pair.x : pair.y;
+                } else {
+                    return xOf(e, c);
+                }
+            };
+            made[1] = c < job.classes ? valueOf(c, x) : isOfProbabilities() ? 0.0f : -float_math::kInfinity;
         }
-        pair(r) = {made[0], made[1]};
+        setPair(r, {made[0], made[1]});
         maximum.take(pair(r));
     }
     return maximum;
 }
 
-// The score or the probability of one class, by one thread.
-template <Format FORMAT, bool PART>
-__device__ inline float Row<FORMAT, PART>::valueOf(int c) const
+// The score or the probability of one class, given its x in each model, by one thread.
+template <Format FORMAT, Kind KIND>
+template <typename X>
+__device__ inline float Row<FORMAT, KIND>::valueOf(int c, X xOf) const
 {
     float value = start();
     float share = 0.0f;
@@ -159,7 +173,7 @@ __device__ inline float Row<FORMAT, PART>::valueOf(int c) const
             value = statistics(e).best == c ? __fadd_rn(value, members.shares[e]) : value;
             continue;
         }
-        const float x = xOf(e, c);
+        const float x = xOf(e);
         const Constants model = constants(e);
         if (step() == Step::PROBABILITY) {
             value = take<Step::PROBABILITY>(value, x, model);

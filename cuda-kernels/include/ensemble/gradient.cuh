@@ -8,8 +8,8 @@ namespace ensemble {
 __device__ inline float times(float factor, float number) { return factor == 0.0f ? 0.0f : __fmul_rn(factor, number); }
 
 // What the logits of a class are multiplied by, given its score; the logarithm, given its probability.
-template <Format FORMAT, bool PART>
-__device__ inline float Row<FORMAT, PART>::factorOf(float value) const
+template <Format FORMAT, Kind KIND>
+__device__ inline float Row<FORMAT, KIND>::factorOf(float value) const
 {
     if (isOfProbabilities()) {
         return float_math::log(value);
@@ -21,13 +21,13 @@ __device__ inline float Row<FORMAT, PART>::factorOf(float value) const
 }
 
 // By one team: the sums of a chunk for each model, which take the places of those of its exponentials.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::differentiate(int chunk) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::differentiate(int chunk) const
 {
     combineValues(chunk);
 #pragma unroll 1
     for (int r = 0; r < visitedRows(chunk); r++) {
-        pair(r) = {factorOf(pair(r).x), factorOf(pair(r).y)};
+        setPair(r, {factorOf(pair(r).x), factorOf(pair(r).y)});
     }
     const int reference = isOfProbabilities() ? 0 : job.byLabel ? max(label(), 0) : statistics(combined()).best;
 #pragma unroll 1
@@ -64,8 +64,8 @@ __device__ inline void Row<FORMAT, PART>::differentiate(int chunk) const
 }
 
 // Of a model whose derivatives by v times V, and by the reciprocal of the temperature relative to that and to the share, are known.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::storeGradient(int e, double byWeight, double byInverse) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::storeGradient(int e, double byWeight, double byInverse) const
 {
     const long long at = members.row * job.modelCount + e;
     const double share = members.shares[e];
@@ -76,8 +76,8 @@ __device__ inline void Row<FORMAT, PART>::storeGradient(int e, double byWeight, 
 }
 
 // By one team, once all chunks are there. What the chunks of a model add up to takes the place of its statistics.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::finishGradient() const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::finishGradient() const
 {
     double mean = 0.0;
 #pragma unroll 1
@@ -111,15 +111,15 @@ __device__ inline void Row<FORMAT, PART>::finishGradient() const
 }
 
 // The probability that a model gives to the label, relative to the exponential of an origin.
-template <Format FORMAT, bool PART>
-__device__ inline double Row<FORMAT, PART>::likelihood(int e, int label, float origin) const
+template <Format FORMAT, Kind KIND>
+__device__ inline double Row<FORMAT, KIND>::likelihood(int e, int label, float origin) const
 {
     return __ddiv_rn(float_math::exp(__fsub_rn(__fsub_rn(xOf(e, label), statistics(e).max), origin)), statistics(e).sum);
 }
 
 // By one team: the cross-entropy of a mean of probabilities, which needs no class but the label.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::differentiateLabel() const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::differentiateLabel() const
 {
     const int c = max(label(), 0);
     float origin = -float_math::kInfinity;

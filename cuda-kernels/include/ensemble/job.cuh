@@ -98,6 +98,7 @@ struct Members {
     long long row;
     ChunkRecord* records;
     Statistics* statistics;
+    Statistics* summary;  // in shared memory, of a row that is held
     float shares[kMostModels];
     int numbers[kMostModels];
     double sum;  // of the weights

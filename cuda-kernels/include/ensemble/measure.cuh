@@ -5,9 +5,9 @@
 namespace ensemble {
 
 // A thread's pair in a row.
-template <Format FORMAT, bool PART>
+template <Format FORMAT, Kind KIND>
 template <int WORDS>
-__device__ inline float2 Row<FORMAT, PART>::xIn(const uint32_t (&words)[WORDS], int r, float inverse)
+__device__ inline float2 Row<FORMAT, KIND>::xIn(const uint32_t (&words)[WORDS], int r, float inverse)
 {
     const float first = widen<FORMAT>(codeIn<FORMAT>(words, 2 * r));
     const float second = widen<FORMAT>(codeIn<FORMAT>(words, 2 * r + 1));
@@ -15,19 +15,26 @@ __device__ inline float2 Row<FORMAT, PART>::xIn(const uint32_t (&words)[WORDS], 
 }
 
 // What a chunk of a model whose x are there adds up to.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::measureModel(int e, int chunk, Maximum maximum) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::measureModel(int e, int chunk, Maximum maximum) const
 {
     const bool votes = job.mode == VOTE;
-    const ChunkRecord found = recordOf(chunk, maximum, !votes || job.everyModel, votes);
+    const float inverse = model(e).inverse;
+    const ChunkRecord found = recordOf(chunk, maximum, !votes || job.everyModel, votes, [&](int r) {
+        if constexpr (HOLDS_LOGITS) {
+            return heldX(e, classOf(chunk, r), r, inverse);
+        } else {
+            return pair(r);
+        }
+    });
     if (team().lane == 0) {
         record(chunk, e) = found;
     }
 }
 
 // The models of a row of few classes.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::measureFew() const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::measureFew() const
 {
 #pragma unroll 1
     for (int i = 0; i < measuredCount(); i++) {
@@ -35,15 +42,15 @@ __device__ inline void Row<FORMAT, PART>::measureFew() const
         Maximum maximum;
         for (int r = 0; r < rowsOf(0); r++) {
             const int c = classOf(0, r);
-            pair(r) = {c < job.classes ? xOf(e, c) : -float_math::kInfinity, c + 1 < job.classes ? xOf(e, c + 1) : -float_math::kInfinity};
+            setPair(r, {c < job.classes ? xOf(e, c) : -float_math::kInfinity, c + 1 < job.classes ? xOf(e, c + 1) : -float_math::kInfinity});
             maximum.take(pair(r));
         }
         measureModel(e, 0, maximum);
     }
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::measure(int chunk) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::measure(int chunk) const
 {
     constexpr int kModels = 32 / (kRows * kPairWords<FORMAT>);  // whose words take 32 registers
     const int modelCount = measuredCount();
@@ -71,11 +78,13 @@ __device__ inline void Row<FORMAT, PART>::measure(int chunk) const
             const int e = measured(i + k);
             Maximum maximum;
             if (vectors) {
-                maximum = keep(words[0], model(e).inverse);
+                maximum = keep(e, words[0]);
             } else {
                 eachPair(e, chunk, [&](int r, float2 x) {
                     maximum.take(x);
-                    pair(r) = x;
+                    if constexpr (!HOLDS_LOGITS) {
+                        setPair(r, x);
+                    }
                 });
             }
             measureModel(e, chunk, maximum);
@@ -87,24 +96,70 @@ __device__ inline void Row<FORMAT, PART>::measure(int chunk) const
     }
 }
 
-// Keeps x of a chunk that was loaded.
-template <Format FORMAT, bool PART>
-__device__ inline Maximum Row<FORMAT, PART>::keep(const uint32_t (&words)[kRows * kPairWords<FORMAT>], float inverse) const
+// Keeps a chunk that was loaded: its x, or its words where they are to be held.
+template <Format FORMAT, Kind KIND>
+__device__ inline Maximum Row<FORMAT, KIND>::keep(int e, const uint32_t (&words)[kRows * kPairWords<FORMAT>]) const
 {
+    const float inverse = model(e).inverse;
     Maximum maximum;
 #pragma unroll
     for (int r = 0; r < kRows; r++) {
         const float2 x = xIn(words, r, inverse);
         maximum.take(x);
-        pair(r) = x;
+        if constexpr (!HOLDS_LOGITS) {
+            setPair(r, x);
+        }
+    }
+    if constexpr (HOLDS_LOGITS) {
+        hold<kRows>(e, 0, words);
     }
     return maximum;
 }
 
+template <Format FORMAT, Kind KIND>
+template <int ROWS>
+__device__ inline void Row<FORMAT, KIND>::hold(int e, int firstRow, const uint32_t (&words)[ROWS * kPairWords<FORMAT>]) const
+{
+#pragma unroll
+    for (int i = 0; i < ROWS * kPairWords<FORMAT>; i++) {
+        word(e * kPairWords<FORMAT> + i % kPairWords<FORMAT>, firstRow + i / kPairWords<FORMAT>) = words[i];
+    }
+}
+
+template <Format FORMAT, Kind KIND>
+template <int ROWS>
+__device__ inline void Row<FORMAT, KIND>::loadHeld(uint32_t (&words)[ROWS * kPairWords<FORMAT>], int e, int firstRow) const
+{
+#pragma unroll
+    for (int i = 0; i < ROWS * kPairWords<FORMAT>; i++) {
+        words[i] = word(e * kPairWords<FORMAT> + i % kPairWords<FORMAT>, firstRow + i / kPairWords<FORMAT>);
+    }
+}
+
+// The x of two classes, -infinity where the model lacks one, or there is none.
+template <Format FORMAT, Kind KIND>
+__device__ inline float2 Row<FORMAT, KIND>::limited(int e, int c, float2 x) const
+{
+    if (model(e).present != 0) {
+        x.x = c < job.classes && has(e, c) ? x.x : -float_math::kInfinity;
+        x.y = c + 1 < job.classes && has(e, c + 1) ? x.y : -float_math::kInfinity;
+    }
+    return x;
+}
+
+// The x of a thread's pair in a row of a chunk whose logits are held.
+template <Format FORMAT, Kind KIND>
+__device__ inline float2 Row<FORMAT, KIND>::heldX(int e, int c, int r, float inverse) const
+{
+    uint32_t words[kPairWords<FORMAT>];
+    loadHeld<1>(words, e, r);
+    return limited(e, c, xIn(words, 0, inverse));
+}
+
 // Loads x of a chunk, some rows after the other, and hands them out; -infinity where there is no class, or the model lacks it.
-template <Format FORMAT, bool PART>
+template <Format FORMAT, Kind KIND>
 template <typename Visit>
-__device__ inline void Row<FORMAT, PART>::eachPair(int e, int chunk, Visit visit) const
+__device__ inline void Row<FORMAT, KIND>::eachPair(int e, int chunk, Visit visit) const
 {
     const uint64_t rows = logits(e, chunk * kChunk);
 #pragma unroll 1
@@ -113,28 +168,27 @@ __device__ inline void Row<FORMAT, PART>::eachPair(int e, int chunk, Visit visit
         loadEach<FORMAT, kRowCount>(words, rows + firstRow * kLanes * bytesOf(FORMAT), count(chunk) - firstRow * kLanes);
 #pragma unroll
         for (int r = 0; r < kRowCount; r++) {
-            float2 x = xIn(words, r, model(e).inverse);
-            if (model(e).present != 0) {
-                const int c = classOf(chunk, firstRow + r);
-                x.x = c < job.classes && has(e, c) ? x.x : -float_math::kInfinity;
-                x.y = c + 1 < job.classes && has(e, c + 1) ? x.y : -float_math::kInfinity;
-            }
-            visit(firstRow + r, x);
+            visit(firstRow + r, limited(e, classOf(chunk, firstRow + r), xIn(words, r, model(e).inverse)));
+        }
+        if constexpr (HOLDS_LOGITS) {
+            hold<kRowCount>(e, firstRow, words);
         }
     }
 }
 
-// Ends MEASURE of a row, by a block or a part of a warp.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::finishMeasure() const
+// Ends MEASURE of a row, by a block or a part of a warp; results are told by one of those that end it.
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::finishMeasure(bool told) const
 {
 #pragma unroll 1
     for (int i = PART ? 0 : threadIdx.x / 32; i < measuredCount(); i += PART ? 1 : blockDim.x / 32) {
         const int e = measured(i);
         const Statistics all = total(e, members.shares[e]);
         if (team().lane == 0) {
-            statistics(e) = all;
-            storeNumber(LOG_SUM_EXP, members.row * job.modelCount + e, all.logSumExp());
+            setStatistics(e, all, told);
+            if (told) {
+                storeNumber(LOG_SUM_EXP, members.row * job.modelCount + e, all.logSumExp());
+            }
         }
     }
 }

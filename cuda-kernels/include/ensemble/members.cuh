@@ -5,8 +5,8 @@
 namespace ensemble {
 
 // By one team: names the row, and where what is known of it lies.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::turnTo(long long row, long long slot) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::turnTo(long long row, long long slot) const
 {
     if (team().lane == 0) {
         members.row = row;
@@ -18,8 +18,8 @@ __device__ inline void Row<FORMAT, PART>::turnTo(long long row, long long slot) 
 
 // By one team: the weights of the row, their sum in the order of the models, and who has a share of it; of these, the most confident alone
 // where no other is combined.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::gather(Phase phase) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::gather(Phase phase) const
 {
     double sum = 0.0;
     bool sound = true;
@@ -54,8 +54,8 @@ __device__ inline void Row<FORMAT, PART>::gather(Phase phase) const
     }
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline int Row<FORMAT, PART>::mostConfident() const
+template <Format FORMAT, Kind KIND>
+__device__ inline int Row<FORMAT, KIND>::mostConfident() const
 {
     int best = members.numbers[0];
 #pragma unroll 1
@@ -70,8 +70,8 @@ __device__ inline int Row<FORMAT, PART>::mostConfident() const
     return best;
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline double Row<FORMAT, PART>::weightOf(int e) const
+template <Format FORMAT, Kind KIND>
+__device__ inline double Row<FORMAT, KIND>::weightOf(int e) const
 {
     const double weight = model(e).weight;
     if (job.gates == 0) {

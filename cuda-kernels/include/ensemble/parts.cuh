@@ -24,7 +24,7 @@ __device__ inline void run(const EnsembleJob& given, long long firstRow, long lo
         ranking.room = reinterpret_cast<float*>(values + kChunk / 2);
         ranking.most = job.ranks;
     }
-    const Row<FORMAT, false> row = {job, members, ranking, values + chunkOfPart * (kChunk / 2) + lane()};
+    const Row<FORMAT, Kind::SWEPT> row = {job, members, ranking, values + chunkOfPart * (kChunk / 2) + lane()};
     const int parts = phase == RANK ? 1 : job.parts;
     for (long long task = blockIdx.x; task < rows * parts; task += gridDim.x) {
         const long long slot = task / parts;

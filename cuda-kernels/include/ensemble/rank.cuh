@@ -61,8 +61,8 @@ __device__ inline void Ranking::insert(const Team& team, float value, int number
 }
 
 // The chunks of the largest values: their largest values come before all of the other chunks, so the best classes lie in them.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::rankChunks() const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::rankChunks() const
 {
     ranking.begin(team(), min(job.ranks, chunks()));
 #pragma unroll 1
@@ -79,14 +79,14 @@ __device__ inline void Row<FORMAT, PART>::rankChunks() const
 }
 
 // Whether a chunk that was ranked may still have one of the best classes.
-template <Format FORMAT, bool PART>
-__device__ inline bool Row<FORMAT, PART>::isPromising(int place) const
+template <Format FORMAT, Kind KIND>
+__device__ inline bool Row<FORMAT, KIND>::isPromising(int place) const
 {
     return place < min(job.ranks, chunks()) && ranking.takes(record(promising()[place], combined()).max, promising()[place] * kChunk);
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::rankClasses(int chunk) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::rankClasses(int chunk) const
 {
 #pragma unroll 1
     for (int i = 0; i < 2 * rowsOf(chunk); i++) {
@@ -95,8 +95,8 @@ __device__ inline void Row<FORMAT, PART>::rankClasses(int chunk) const
     }
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::storeRanks() const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::storeRanks() const
 {
 #pragma unroll 1
     for (int i = team().lane; i < job.ranks; i += team().width) {

@@ -10,8 +10,8 @@ __device__ inline uint32_t codeOf(float value, Format format)
 }
 
 // Of a class, given its score or its probability.
-template <Format FORMAT, bool PART>
-__device__ inline float Row<FORMAT, PART>::logProbability(int c, float value) const
+template <Format FORMAT, Kind KIND>
+__device__ inline float Row<FORMAT, KIND>::logProbability(int c, float value) const
 {
     if (!isOfProbabilities()) {
         return __fsub_rn(__fsub_rn(value, statistics(combined()).max), statistics(combined()).logSum);
@@ -19,14 +19,14 @@ __device__ inline float Row<FORMAT, PART>::logProbability(int c, float value) co
     return job.mode == PROBABILITIES && value < kTiny ? logOfTheTiny(c) : float_math::log(value);
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline float Row<FORMAT, PART>::logTerm(int e, int c) const
+template <Format FORMAT, Kind KIND>
+__device__ inline float Row<FORMAT, KIND>::logTerm(int e, int c) const
 {
     return __fsub_rn(__fadd_rn(float_math::log(members.shares[e]), __fsub_rn(xOf(e, c), statistics(e).max)), statistics(e).logSum);
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline float Row<FORMAT, PART>::logOfTheTiny(int c) const
+template <Format FORMAT, Kind KIND>
+__device__ inline float Row<FORMAT, KIND>::logOfTheTiny(int c) const
 {
     float max = -float_math::kInfinity;
 #pragma unroll 1
@@ -44,8 +44,8 @@ __device__ inline float Row<FORMAT, PART>::logOfTheTiny(int c) const
     return __fadd_rn(max, float_math::log(sum));
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::storeNumber(Output output, long long at, float value) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::storeNumber(Output output, long long at, float value) const
 {
     if (wants(output)) {
         reinterpret_cast<uint32_t*>(job.outputs[output])[at] = roundToF32(value);
@@ -53,8 +53,8 @@ __device__ inline void Row<FORMAT, PART>::storeNumber(Output output, long long a
 }
 
 // Whether no class of a chunk can be the best. The best class has at least what the surest model gives to its own.
-template <Format FORMAT, bool PART>
-__device__ inline bool Row<FORMAT, PART>::isPassedOver(int chunk) const
+template <Format FORMAT, Kind KIND>
+__device__ inline bool Row<FORMAT, KIND>::isPassedOver(int chunk) const
 {
     if constexpr (PART) {
         return false;
@@ -79,10 +79,10 @@ __device__ inline bool Row<FORMAT, PART>::isPassedOver(int chunk) const
     return __fmaf_rn(bound, kSlack, 0x1p-126f) < floor;
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::combine(int chunk, Maximum maximum) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::combine(int chunk, Maximum maximum) const
 {
-    ChunkRecord found = recordOf(chunk, maximum, !isOfProbabilities() && job.normalised, job.located);
+    ChunkRecord found = recordOf(chunk, maximum, !isOfProbabilities() && job.normalised, job.located, [&](int r) { return pair(r); });
     if (isOfProbabilities() && (wants(ENTROPY) || wants(DISAGREEMENT))) {
         const auto surprise = [](float p) { return p == 0.0f ? 0.0f : __fmul_rn(p, float_math::log(p)); };
         float2 sums = {};
@@ -99,8 +99,8 @@ __device__ inline void Row<FORMAT, PART>::combine(int chunk, Maximum maximum) co
 }
 
 // The result that a row has for a class, given its score or its probability.
-template <Format FORMAT, bool PART>
-__device__ inline float Row<FORMAT, PART>::resultOf(Output output, int c, float value) const
+template <Format FORMAT, Kind KIND>
+__device__ inline float Row<FORMAT, KIND>::resultOf(Output output, int c, float value) const
 {
     if (output == (isOfProbabilities() ? PROBABILITIES_OUT : LOGITS_OUT)) {
         return value;
@@ -113,8 +113,8 @@ __device__ inline float Row<FORMAT, PART>::resultOf(Output output, int c, float 
 }
 
 // The results of whole rows that a phase can tell.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::storeResults(Phase phase, int chunk) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::storeResults(Phase phase, int chunk) const
 {
 #pragma unroll 1
     for (int o = LOGITS_OUT; o <= PROBABILITIES_OUT; o++) {
@@ -152,8 +152,8 @@ __device__ inline void Row<FORMAT, PART>::storeResults(Phase phase, int chunk) c
     }
 }
 
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::storeCode(uint64_t at, uint32_t code, int bytes)
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::storeCode(uint64_t at, uint32_t code, int bytes)
 {
     if (bytes == 4) {
         *reinterpret_cast<uint32_t*>(at) = code;
@@ -163,8 +163,8 @@ __device__ inline void Row<FORMAT, PART>::storeCode(uint64_t at, uint32_t code, 
 }
 
 // COMBINE or NORMALISE of a chunk, or RANK of the chunks that may have the best classes, by one team.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::sweep(Phase phase, int given) const
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::sweep(Phase phase, int given) const
 {
     if (phase == COMBINE && isPassedOver(given)) {
         if (team().lane == 0) {
@@ -172,14 +172,18 @@ __device__ inline void Row<FORMAT, PART>::sweep(Phase phase, int given) const
         }
         return;
     }
-    if (phase == RANK) {
+    const bool ranks = !HOLDS && phase == RANK;
+    if (ranks) {
         rankChunks();
     }
     int place = 0;
     do {
-        const int chunk = phase == RANK ? promising()[place] : given;
-        const Maximum maximum = combineValues(chunk);
-        if (phase == RANK) {
+        const int chunk = ranks ? promising()[place] : given;
+        Maximum maximum;
+        if (!HOLDS || phase == COMBINE) {
+            maximum = combineValues(chunk);
+        }
+        if (ranks) {
             rankClasses(chunk);
             continue;
         }
@@ -187,15 +191,15 @@ __device__ inline void Row<FORMAT, PART>::sweep(Phase phase, int given) const
             combine(chunk, maximum);
         }
         storeResults(phase, chunk);
-    } while (phase == RANK && isPromising(++place));
-    if (phase == RANK) {
+    } while (ranks && isPromising(++place));
+    if (ranks) {
         storeRanks();
     }
 }
 
-// Ends COMBINE of a row, by one team.
-template <Format FORMAT, bool PART>
-__device__ inline void Row<FORMAT, PART>::finishCombine() const
+// Ends COMBINE of a row, by one team; results are told by one of those that end it.
+template <Format FORMAT, Kind KIND>
+__device__ inline void Row<FORMAT, KIND>::finishCombine(bool told) const
 {
     const Statistics all = total(combined(), 1.0f);
     float entropy = all.entropy();
@@ -205,7 +209,10 @@ __device__ inline void Row<FORMAT, PART>::finishCombine() const
     if (team().lane != 0) {
         return;
     }
-    statistics(combined()) = all;
+    setStatistics(combined(), all, told);
+    if (!told) {
+        return;
+    }
     if (wants(ARGMAX)) {
         reinterpret_cast<int*>(job.outputs[ARGMAX])[members.row] = all.best;
     }
@@ -221,7 +228,7 @@ __device__ inline void Row<FORMAT, PART>::finishCombine() const
     }
     if (wants(LOSS)) {
         const int c = label();
-        storeNumber(LOSS, members.row, c < 0 ? float_math::kNaN : -logProbability(c, valueOf(c)));
+        storeNumber(LOSS, members.row, c < 0 ? float_math::kNaN : -logProbability(c, valueOf(c, [&](int e) { return xOf(e, c); })));
     }
 }
 

@@ -35,15 +35,29 @@ struct Ranking {
     __device__ void insert(const Team& team, float value, int number);
 };
 
-// One row, as one warp or all warps of a block see it; or, if PART, a row of few classes, as a part of a warp sees it.
-template <Format FORMAT, bool PART>
+// What a row is gone over as, and what stays of it in shared memory.
+enum class Kind {
+    SWEPT,        // by warps that have a chunk each; nothing
+    FEW,          // by a part of a warp, which has all of its few classes; nothing
+    SCORES_HELD,  // by warps of several blocks at the same time; the values of its chunks, once they are combined
+    LOGITS_HELD   // likewise; the logits of its chunks, which their values then take the place of
+};
+
+// One row, as one warp, all warps of a block or a part of a warp see it.
+template <Format FORMAT, Kind KIND>
 struct Row {
+    static constexpr bool PART = KIND == Kind::FEW;
+    static constexpr bool HOLDS_LOGITS = KIND == Kind::LOGITS_HELD;
+    static constexpr bool HOLDS = HOLDS_LOGITS || KIND == Kind::SCORES_HELD;
     static constexpr int kRowCount = kRowsAtOnce<FORMAT>;
 
     const EnsembleJob& job;
     Members& members;
     Ranking& ranking;
-    float2* values;  // this thread's of a chunk, row by row, 32 pairs apart; no other thread looks at them
+    // This thread's of a chunk, row by row, 32 pairs apart; no other thread looks at them.
+    float2* values;
+    // Or, likewise, the words of its pairs, for each model those of all rows; 32 words apart. Values are in the places of the first two.
+    uint32_t* held = nullptr;
 
     __device__ Team team() const { return PART ? Team::part(job.width) : Team::warp(); }
 
@@ -60,7 +74,16 @@ struct Row {
 
     __device__ ChunkRecord& record(int chunk, int slot) const { return members.records[chunk * (job.modelCount + 1) + slot]; }
 
-    __device__ Statistics& statistics(int slot) const { return members.statistics[slot]; }
+    __device__ Statistics& statistics(int slot) const { return HOLDS ? members.summary[slot] : members.statistics[slot]; }
+
+    // Of several blocks that know them, one tells the next launch.
+    __device__ void setStatistics(int slot, const Statistics& all, bool told) const
+    {
+        statistics(slot) = all;
+        if (HOLDS && told) {
+            members.statistics[slot] = all;
+        }
+    }
 
     __device__ int count(int chunk) const { return min(kChunk, job.classes - chunk * kChunk); }
 
@@ -74,7 +97,25 @@ struct Row {
     // The chunks to look at for the best classes.
     __device__ int* promising() const { return ranking.numbers() + job.ranks; }
 
-    __device__ float2& pair(int r) const { return values[r * 32]; }
+    __device__ uint32_t& word(int number, int r) const { return held[(number * kRows + r) * 32]; }
+
+    __device__ float2 pair(int r) const
+    {
+        if constexpr (HOLDS_LOGITS) {
+            return {__uint_as_float(word(0, r)), __uint_as_float(word(1, r))};
+        }
+        return values[r * 32];
+    }
+
+    __device__ void setPair(int r, float2 pair) const
+    {
+        if constexpr (HOLDS_LOGITS) {
+            word(0, r) = __float_as_uint(pair.x);
+            word(1, r) = __float_as_uint(pair.y);
+        } else {
+            values[r * 32] = pair;
+        }
+    }
 
     // The first class of a thread's pair in a row of a chunk.
     __device__ int classOf(int chunk, int r) const { return chunk * kChunk + r * kLanes + team().lane * 2; }
@@ -125,9 +166,11 @@ struct Row {
     __device__ double weightOf(int e) const;
 
     // chunk_sums.cuh
-    __device__ ChunkRecord recordOf(int chunk, Maximum maximum, bool summed, bool ranked) const;
+    template <typename Pair>
+    __device__ ChunkRecord recordOf(int chunk, Maximum maximum, bool summed, bool ranked, Pair pair) const;
     __device__ static void addExponential(float difference, float& sum, float& moment);
-    __device__ int firstOf(int chunk, float max) const;
+    template <typename Pair>
+    __device__ int firstOf(int chunk, float max, Pair pair) const;
     template <typename Term>
     __device__ double sumChunks(Term term) const;
     __device__ Statistics total(int slot, float share) const;
@@ -138,10 +181,16 @@ struct Row {
     __device__ void measure(int chunk) const;
     __device__ void measureModel(int e, int chunk, Maximum maximum) const;
     __device__ void measureFew() const;
-    __device__ Maximum keep(const uint32_t (&words)[kRows * kPairWords<FORMAT>], float inverse) const;
+    __device__ Maximum keep(int e, const uint32_t (&words)[kRows * kPairWords<FORMAT>]) const;
+    template <int ROWS>
+    __device__ void hold(int e, int firstRow, const uint32_t (&words)[ROWS * kPairWords<FORMAT>]) const;
+    template <int ROWS>
+    __device__ void loadHeld(uint32_t (&words)[ROWS * kPairWords<FORMAT>], int e, int firstRow) const;
+    __device__ float2 limited(int e, int c, float2 x) const;
+    __device__ float2 heldX(int e, int c, int r, float inverse) const;
     template <typename Visit>
     __device__ void eachPair(int e, int chunk, Visit visit) const;
-    __device__ void finishMeasure() const;
+    __device__ void finishMeasure(bool told = true) const;
 
     // combine.cuh
     __device__ Step step() const;
@@ -154,7 +203,8 @@ struct Row {
     __device__ void takeModel(float2 (&to)[kRowCount], int e, const uint32_t (&words)[kRowCount * kPairWords<FORMAT>]) const;
     __device__ Maximum combineValues(int chunk) const;
     __device__ Maximum combineOneByOne(int chunk) const;
-    __device__ float valueOf(int c) const;
+    template <typename X>
+    __device__ float valueOf(int c, X xOf) const;
 
     // results.cuh
     __device__ float logProbability(int c, float value) const;
@@ -167,7 +217,7 @@ struct Row {
     __device__ void storeResults(Phase phase, int chunk) const;
     __device__ static void storeCode(uint64_t at, uint32_t code, int bytes);
     __device__ void sweep(Phase phase, int given) const;
-    __device__ void finishCombine() const;
+    __device__ void finishCombine(bool told = true) const;
 
     // gradient.cuh
     __device__ float factorOf(float value) const;

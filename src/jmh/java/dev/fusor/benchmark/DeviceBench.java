@@ -173,6 +173,7 @@ public final class DeviceBench {
             ensemble(type, VOCABULARY, Mode.PROBABILITIES, Output.TOP_CLASSES);
             ensemble(type, VOCABULARY, Mode.PROBABILITIES, Output.ENTROPY, Output.DISAGREEMENT);
             ensemble(type, VOCABULARY, Mode.PROBABILITIES, Output.LOG_PROBABILITIES);
+            ensemble(type, VOCABULARY, Mode.LOGITS, Output.LOG_PROBABILITIES);
             for (int classes : new int[]{2, 10, 100, 1000}) {
                 ensemble(type, classes, Mode.PROBABILITIES, Output.ARGMAX, Output.ENTROPY);
             }

@@ -58,7 +58,7 @@ public final class EnsembleGradientCuda implements AutoCloseable {
                     outputs.get(Output.OBJECTIVE));
         }
         this.job = new EnsembleJob(stream, mode, batch, combined, 0,
-                new Gradient(objective, outputs.get(Output.WEIGHTS), outputs.get(Output.TEMPERATURES)));
+                new Gradient(objective, outputs.get(Output.WEIGHTS), outputs.get(Output.TEMPERATURES)), null);
         try {
             job.overParts(mode == Mode.PROBABILITIES ? Phase.MEASURE : Phase.COMBINE);
             if (mode == Mode.PROBABILITIES && byLabel) {

@@ -38,7 +38,7 @@ final class EnsembleJob implements AutoCloseable {
     private static final int LEAST_WIDTH = 4;
     private static final int MODEL_BYTES = 48;
     private static final int RECORD_BYTES = 16;
-    private static final int STATISTICS_BYTES = 32;
+    static final int STATISTICS_BYTES = 32;
     private static final int ADDRESSES = 3 + OUTPUTS.size() + 2 + 3;
     private static final int NUMBERS = 18;
     private static final int JOB_BYTES = ADDRESSES * Long.BYTES + NUMBERS * Integer.BYTES;
@@ -96,14 +96,16 @@ final class EnsembleJob implements AutoCloseable {
      * @param outputs of COMBINE; the objective of a gradient is the LOSS or the ENTROPY
      * @param ranks how many best classes are wanted
      * @param gradient null if there is none
+     * @param held null if rows are not held
      */
-    EnsembleJob(CudaStream stream, Mode mode, Batch batch, Map<Output, Tensor> outputs, int ranks, Gradient gradient) {
+    EnsembleJob(CudaStream stream, Mode mode, Batch batch, Map<Output, Tensor> outputs, int ranks, Gradient gradient,
+            HeldRows held) {
         this.stream = stream;
         this.type = batch.models().getFirst().logits().dtype();
         this.rows = batch.rows();
         int models = batch.models().size();
-        this.chunks = (batch.classes() + LogitEnsemble.CHUNK - 1) / LogitEnsemble.CHUNK;
-        this.parts = (chunks + MOST_WARPS - 1) / MOST_WARPS;
+        this.chunks = chunks(batch.classes());
+        this.parts = held == null ? (chunks + MOST_WARPS - 1) / MOST_WARPS : held.parts();
         // Two classes a thread; a power of two, so that rows do not straddle warps.
         this.width = Math.clamp(Integer.highestOneBit(batch.classes() * 2 - 1) / 2, LEAST_WIDTH, WARP);
         long recordBytes = (models + 1L) * chunks * RECORD_BYTES;
@@ -161,6 +163,18 @@ final class EnsembleJob implements AutoCloseable {
         }
     }
 
+    /** Adds a launch that takes the phases up to RANK over rows that are held. */
+    void overHeldRows(HeldRows held, List<Phase> phases) {
+        CudaKernel kernel = held.kernel();
+        CudaLaunch launch = phases.contains(Phase.MEASURE)
+                ? kernel.prepare(8, 8, 8, 4).set(3, phases.contains(Phase.NORMALISE) ? 1 : 0)
+                : kernel.prepare(8, 8, 8);
+        add(kernel, launch, Math.min(rowsAtOnce, held.together()) * parts, held.threads(), held.sharedBytes());
+        if (parts > 1) {
+            launch.cooperative();
+        }
+    }
+
     /** Adds a launch whose blocks take parts of rows, a warp for each chunk of one. */
     void overParts(CudaKernel kernel) {
         add(kernel, kernel.prepare(8, 8, 8), rowsAtOnce * parts, warps() * WARP, bytes(warps(), 0));
@@ -193,6 +207,11 @@ final class EnsembleJob implements AutoCloseable {
         return rowsAtOnce;
     }
 
+    /** {@return how many launches have these rows} */
+    int launches() {
+        return launches.size();
+    }
+
     /** {@return how many chunks a row has} */
     int chunks() {
         return chunks;
@@ -217,6 +236,10 @@ final class EnsembleJob implements AutoCloseable {
     public void close() {
         launches.forEach(CudaLaunch::close);
         memory.close();
+    }
+
+    static int chunks(int classes) {
+        return (classes + LogitEnsemble.CHUNK - 1) / LogitEnsemble.CHUNK;
     }
 
     static boolean isLimited(Batch batch) {

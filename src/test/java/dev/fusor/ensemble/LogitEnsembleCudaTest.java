@@ -1,5 +1,6 @@
 package dev.fusor.ensemble;
 
+import dev.fusor.ensemble.HeldRows.Limits;
 import dev.fusor.ensemble.LogitEnsemble.Batch;
 import dev.fusor.ensemble.LogitEnsemble.Mode;
 import dev.fusor.ensemble.LogitEnsemble.Model;
@@ -36,7 +37,15 @@ class LogitEnsembleCudaTest extends CudaBatches {
         return outputs;
     }
 
+    /** Two launches where one would hold rows, as if they were too long for the device. */
+    private static final Limits NOT_HELD = new Limits(0, 0);
+
     private Map<Output, Tensor> run(Mode mode, Batch host, Set<Output> wanted, DType results, int shift) {
+        return run(mode, host, wanted, results, shift, Limits.NONE);
+    }
+
+    private Map<Output, Tensor> run(Mode mode, Batch host, Set<Output> wanted, DType results, int shift,
+            Limits limits) {
         Map<Output, Tensor> outputs = new EnumMap<>(Output.class);
         for (Output output : wanted) {
             Tensor like = LogitEnsembleTest.output(output, host);
@@ -45,7 +54,8 @@ class LogitEnsembleCudaTest extends CudaBatches {
             outputs.put(output, Tensor.of(there(type, like.elements(), shift).data(), type, like.shape()));
         }
         Map<Output, Tensor> found = new EnumMap<>(Output.class);
-        try (LogitEnsembleCuda ensemble = LogitEnsembleCuda.prepare(stream, mode, there(host, shift), outputs)) {
+        try (LogitEnsembleCuda ensemble = LogitEnsembleCuda.prepare(stream, mode, there(host, shift), outputs,
+                limits)) {
             ensemble.run();
             outputs.forEach((output, tensor) -> found.put(output, back(tensor)));
             ensemble.run();
@@ -100,7 +110,12 @@ class LogitEnsembleCudaTest extends CudaBatches {
     }
 
     private void check(Mode mode, Batch batch, int shift) {
-        check(mode, batch, run(mode, batch, outputs(mode, batch), DType.F32, shift), "shift " + shift);
+        check(mode, batch, shift, Limits.NONE);
+    }
+
+    private void check(Mode mode, Batch batch, int shift, Limits limits) {
+        check(mode, batch, run(mode, batch, outputs(mode, batch), DType.F32, shift, limits),
+                "shift %d, %s".formatted(shift, limits));
     }
 
     /** Lengths around pairs, lanes and chunks, rows of one part and of two; strided, tempered, gated, with classes missing. */
@@ -110,11 +125,49 @@ class LogitEnsembleCudaTest extends CudaBatches {
         int seed = 0;
         for (int classes : new int[]{1, 31, 65, 100, 300, 1000, 1023, 1024, 1025, 2085}) {
             for (int models : new int[]{1, 2, 5}) {
-                check(mode, LogitEnsembleTest.random(classes, models, TYPES.get(seed % 3), ++seed), seed % 2);
+                check(mode, LogitEnsembleTest.random(classes, models, TYPES.get(seed % 3), ++seed), seed % 2,
+                        NOT_HELD);
             }
         }
-        check(mode, LogitEnsembleTest.random(4096, 17, DType.BF16, 3), 0);
-        check(mode, LogitEnsembleTest.random(9217, 3, DType.F16, 8), 1);
+        check(mode, LogitEnsembleTest.random(4096, 17, DType.BF16, 3), 0, NOT_HELD);
+        check(mode, LogitEnsembleTest.random(9217, 3, DType.F16, 8), 1, NOT_HELD);
+    }
+
+    /** By a warp each, by one block, by several; fewer rows at the same time than there are; chunks of warps in turn, parts of other lengths. */
+    @ParameterizedTest
+    @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "VOTE")
+    void rowsThatAreHeldAgreeWithTheDefinition(Mode mode) {
+        int[][] cases = {{257, 3, 1, 9}, {1023, 1, 9, 2}, {1025, 8, 1, 1}, {2048, 2, 1, 2}, {2050, 4, 9, 9},
+            {3073, 5, 2, 2}, {9217, 2, 9, 2}, {11_111, 1, 5, 1}};
+        for (int i = 0; i < cases.length; i++) {
+            Batch batch = LogitEnsembleTest.random(cases[i][0], cases[i][1], TYPES.get(i % 3), 300 + i);
+            check(mode, batch, i % 2, new Limits(cases[i][2], cases[i][3]));
+        }
+    }
+
+    /** One read of a row is one launch; what reads it once anyway waits for nothing. */
+    @Test
+    void rowsThatWouldBeReadTwiceAreHeld() {
+        Batch batch = LogitEnsembleTest.random(1500, 4, DType.BF16, 1);
+        assertLaunches(Mode.PROBABILITIES, batch, Output.ARGMAX, 1, 2);
+        assertLaunches(Mode.LOGITS, batch, Output.PROBABILITIES, 1, 2);
+        assertLaunches(Mode.MOST_CONFIDENT, batch, Output.LOG_PROBABILITIES, 1, 3);
+        assertLaunches(Mode.MOST_CONFIDENT, batch, Output.TOP_CLASSES, 2, 3);
+        assertLaunches(Mode.LOGITS, batch, Output.ENTROPY, 1, 1);
+        assertLaunches(Mode.PROBABILITIES, batch, Output.LOSS, 2, 2);
+        assertLaunches(Mode.VOTE, batch, Output.ARGMAX, 2, 2);
+        assertLaunches(Mode.PROBABILITIES, LogitEnsembleTest.random(1500, 64, DType.F32, 1), Output.ARGMAX, 2, 2);
+    }
+
+    private void assertLaunches(Mode mode, Batch host, Output output, int held, int notHeld) {
+        Batch batch = there(host, 0);
+        Map<Output, Tensor> outputs = Map.of(output, shaped(LogitEnsembleTest.output(output, host), 0));
+        for (Limits limits : List.of(Limits.NONE, NOT_HELD)) {
+            try (LogitEnsembleCuda ensemble = LogitEnsembleCuda.prepare(stream, mode, batch, outputs, limits)) {
+                assertThat(ensemble.launches()).as("%s %s, %s", mode, output, limits)
+                        .isEqualTo(limits == NOT_HELD ? notHeld : held);
+            }
+        }
     }
 
     /** Rows that share warps, strided, at any address. */
@@ -158,6 +211,7 @@ class LogitEnsembleCudaTest extends CudaBatches {
                     models.add(Model.of(Tensor.of(flat.data(), type, Shape.of(4, classes))));
                 }
                 check(mode, new Batch(models, 4, classes, null, null), 0);
+                check(mode, new Batch(models, 4, classes, null, null), 0, NOT_HELD);
             }
         }
     }

@@ -92,6 +92,7 @@ class KernelGatesTest {
         List<String[]> shipped = Files.readAllLines(KernelResources.TABLE).stream().map(row -> row.split("\t"))
                 .filter(row -> row[0].startsWith("weighted_sum_") || row[0].startsWith("disjoint_merge_")
                         || row[0].startsWith("reduction_") || row[0].startsWith("logit_ensemble_")
+                        || row[0].startsWith("held_rows_")
                         || row[0].startsWith("ensemble_gradient_") && row[1].equals("differentiate")
                         || row[0].startsWith("task_vector_products_")
                         || row[0].startsWith("permuted_")

@@ -127,6 +127,42 @@ class KernelsTest {
         }
     }
 
+    /** Blocks alone, few and many; rows that some blocks have no turn at. */
+    @ParameterizedTest
+    @CsvSource({"sm_75, ASCENDING", "sm_90, DESCENDING", "sm_90, RANDOM"})
+    void blocksThatMeetSeeWhatTheOthersWrote(String architecture, ThreadOrder order) {
+        Simulator.schedule(order, SEED, 2, false);
+        try (Cuda cuda = new Cuda()) {
+            MemorySegment kernel = cuda.function(cuda.module(Cuda.ptx("meeting", architecture)), "meeting_f32");
+            for (int[] shape : new int[][]{{1, 1, 1}, {5, 1, 2}, {1, 7, 1}, {7, 3, 2}, {9, 2, 4}}) {
+                int rows = shape[0];
+                int blocks = shape[1];
+                int count = 2 * blocks;
+                MemorySegment values = cuda.arena().allocate(JAVA_FLOAT, rows * count);
+                for (int i = 0; i < rows * count; i++) {
+                    values.setAtIndex(JAVA_FLOAT, i, random.nextInt(100));
+                }
+                long arrived = cuda.allocate(4L * rows);
+                cuda.zero(arrived, 4L * rows);
+                long sums = cuda.allocate(4L * rows);
+                for (int run = 0; run < 2; run++) {
+                    cuda.runCooperative(kernel, blocks * shape[2], 64, 0, cuda.copyOf(values), rows, blocks,
+                            cuda.allocate(4L * rows * count), cuda.allocate(4L * rows * count), arrived, sums);
+                }
+                MemorySegment found = cuda.arena().allocate(JAVA_FLOAT, rows);
+                cuda.fetch(found, sums);
+                for (int row = 0; row < rows; row++) {
+                    float wanted = 0;
+                    for (int i = row * count; i < (row + 1) * count; i++) {
+                        wanted += values.getAtIndex(JAVA_FLOAT, i) * values.getAtIndex(JAVA_FLOAT, i);
+                    }
+                    assertThat(found.getAtIndex(JAVA_FLOAT, row)).as("row %d of %d, %d blocks, seed %d", row, rows,
+                            blocks, SEED).isEqualTo(wanted);
+                }
+            }
+        }
+    }
+
     private static double treeSum(float[] values, int blocks) {
         double total = 0;
         for (int b = 0; b < blocks; b++) {

@@ -66,6 +66,7 @@ final class Replay {
             case "combine", "rank" -> Cuda.shipped("ensemble/logit_ensemble_f32", "combine");
             case "differentiate", "differentiate_label" -> Cuda.shipped("ensemble/ensemble_gradient_f32", kernel);
             case "combine_few" -> Cuda.shipped("ensemble/few_classes_f32", kernel);
+            case "hold_logits" -> Cuda.shipped("ensemble/held_rows_f32", kernel);
             default -> Cuda.ptx(kernel, architecture);
         };
     }
@@ -85,6 +86,8 @@ final class Replay {
             case "measure", "combine", "rank" -> "cuda-kernels/ensemble/logit_ensemble_f32.cu:";
             case "differentiate", "differentiate_label" -> "cuda-kernels/ensemble/ensemble_gradient_f32.cu:";
             case "combine_few" -> "cuda-kernels/ensemble/few_classes_f32.cu:";
+            case "hold_logits" -> "cuda-kernels/ensemble/held_rows_f32.cu:";
+            case "meeting" -> "meeting.cu";
             default -> "native/simulator/kernels/" + kernel + ".cu:";
         };
     }
@@ -249,6 +252,26 @@ final class Replay {
                     cuda.run(cuda.function(module, "combine"), 2, 32 * warps, 4096 * warps + (ranks ? 4 * 84 : 0), job,
                             0L, 3L, ranks ? 2 : 0);
                 }
+            }
+            case "hold_logits" -> {
+                // Three rows of two parts of three chunks, the last of them of two, for two warps of two blocks: the probabilities of the most
+                // confident model, and its best class.
+                long models = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 0, 1, ONE, ONE, 0x3F800000L, in, 0,
+                        3, ONE, ONE, 0x3F800000L));
+                long state = cuda.allocate(STATE_BYTES);
+                cuda.zero(state, STATE_BYTES);
+                long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0,
+                        cuda.allocate(4 * 3 * 4700), cuda.allocate(4 * 3), 0, 0, 0, 0, 0, 0, 0, 0, state, state + 1024,
+                        state + 2048, 0, 0, 2L << 32, 4700 | 4L << 32, 2L << 32, 0, 32, 1 | 1L << 32,
+                        0xFF800000L << 32));
+                cuda.runCooperative(cuda.function(module, kernel), 2, 64, 3 * 2 * 4096 + 3 * 32, job, 0L, 3L, 1);
+            }
+            case "meeting" -> {
+                // Five rows, two blocks of four for each.
+                long arrived = cuda.allocate(4 * 5);
+                cuda.zero(arrived, 4 * 5);
+                cuda.runCooperative(cuda.function(module, "meeting_f32"), 4, 64, 0, in, 5, 2, cuda.allocate(4 * 20),
+                        cuda.allocate(4 * 20), arrived, cuda.allocate(4 * 5));
             }
             case "bid", "solve" -> {
                 // Two problems of two warps each, with so many ties that rows are left for paths; or one that three blocks bid for.

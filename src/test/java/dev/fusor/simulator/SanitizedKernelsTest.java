@@ -23,7 +23,7 @@ class SanitizedKernelsTest {
         "scan_keys, shipped",
         "count_keys, shipped", "select_rows, shipped", "drop_by_rank, shipped",
         "measure, shipped", "combine, shipped", "rank, shipped",
-        "combine_few, shipped", "differentiate, shipped",
+        "combine_few, shipped", "hold_logits, shipped", "differentiate, shipped",
         "differentiate_label, shipped",
         "pack_units, shipped",
         "multiply_units, shipped", "bid, shipped", "solve, shipped", "interpolate_bf16, shipped"})

@@ -59,7 +59,7 @@ class SynchronisationMutationTest {
     @CsvSource({"histogram, sm_75", "histogram, sm_90", "block_sum, sm_75", "block_sum, sm_90",
         "products, shipped", "task_vector_products, shipped", "fold_f64, shipped", "scan_keys, shipped",
         "count_keys, shipped", "select_rows, shipped", "drop_by_rank, shipped",
-        "measure, shipped", "combine_few, shipped",
+        "measure, shipped", "combine_few, shipped", "meeting, sm_75",
         "pack_units, shipped",
         "multiply_units, shipped", "bid, shipped", "solve, shipped",
         "transpose, shipped", "interpolate_bf16, shipped"})
@@ -81,14 +81,21 @@ class SynchronisationMutationTest {
         assertThat(barriers).isPositive();
     }
 
-    /** The last block to finish reads what the others wrote: that needs their release, and an acquire of its own. */
+    /**
+     * The last block to finish reads what the others wrote, and so do all where they meet: that needs their release, and an acquire of its
+     * own.
+     */
     @ParameterizedTest
-    @CsvSource({"sm_75, relaxed", "sm_75, acquire", "sm_75, release", "sm_90, relaxed", "sm_90, acquire",
-        "sm_90, release"})
-    void noOrderOfAnAtomicCanBeWeakenedUnnoticed(String architecture, String weaker) throws Exception {
-        String whole = new String(Cuda.ptx("block_sum", architecture), StandardCharsets.UTF_8);
-        String mutant = whole.replace(".acq_rel.gpu", "." + weaker + ".gpu");
+    @CsvSource({"block_sum, sm_75, acq_rel, relaxed", "block_sum, sm_75, acq_rel, acquire",
+        "block_sum, sm_75, acq_rel, release", "block_sum, sm_90, acq_rel, relaxed",
+        "block_sum, sm_90, acq_rel, acquire",
+        "block_sum, sm_90, acq_rel, release", "meeting, sm_75, release, relaxed", "meeting, sm_75, acquire, relaxed",
+        "meeting, sm_75, acq_rel, acquire", "meeting, sm_75, acq_rel, release"})
+    void noOrderOfAnAtomicCanBeWeakenedUnnoticed(String kernel, String architecture, String order, String weaker)
+            throws Exception {
+        String whole = new String(Cuda.ptx(kernel, architecture), StandardCharsets.UTF_8);
+        String mutant = whole.replace("." + order + ".gpu", "." + weaker + ".gpu");
         assertThat(mutant).isNotEqualTo(whole);
-        check("block_sum", "block_sum." + architecture + " with " + weaker, mutant);
+        check(kernel, kernel + "." + architecture + " with " + weaker, mutant);
     }
 }
