@@ -116,30 +116,36 @@ final class KeySearch {
         expected = among * sample.inDoubt();
     }
 
-    /** Whether the first pass counts one key alone, which by the sample is the k-th. */
-    boolean isLikely() {
-        return likely >= 0 && likely < MagnitudeCut.NAN_KEY;
+    /**
+     * A cut to use before the right one is known, and the keys that tell the right one.
+     *
+     * @param key of the cut
+     * @param endOfTies the first tile of which it keeps no ties
+     * @param least the first key that is watched
+     * @param most the last one
+     */
+    record Guess(int key, int endOfTies, int least, int most) {
+        /** The cut in a tile, all of whose ties are kept or none. */
+        MagnitudeCut cut(int tile, Ties ties) {
+            return new MagnitudeCut(key, ties == Ties.ALL_TIES || tile < endOfTies ? Long.MAX_VALUE : -1);
+        }
     }
 
-    /** Whether the first pass gathers a bracket of keys, by the sample few enough and nearly all different. */
-    boolean isListable() {
-        return sureHigh >= 0 && likely < 0 && heavy.length == 0 && expected <= share;
+    /** The guess that the first pass can prove by counting one key; null if by the sample there is no such key, or later. */
+    Guess countable() {
+        return passes == 0 && likely >= 0 && likely < MagnitudeCut.NAN_KEY
+                ? new Guess(likely, likelyTile, likely, likely)
+                : null;
     }
 
-    /** What is likely to be kept of a tile, if {@link #isLikely} or {@link #isListable}: all of its ties or none. */
-    MagnitudeCut likelyCut(int tile, Ties ties) {
-        boolean allTies = !isLikely() || ties == Ties.ALL_TIES || tile < likelyTile;
-        return new MagnitudeCut(isLikely() ? likely : guess, allTies ? Long.MAX_VALUE : -1);
-    }
-
-    /** The first key that the first pass counts or gathers. */
-    int leastWatched() {
-        return isLikely() ? likely : sureLow;
-    }
-
-    /** The last one. */
-    int mostWatched() {
-        return isLikely() ? likely : sureHigh;
+    /** The guess that the next pass can mend by listing elements, of which it keeps all ties; null if they may be too many. */
+    Guess listable() {
+        if (passes > 0) {
+            return among <= share ? new Guess(low + (high - low) / 2, tiles, low, high) : null;
+        }
+        return sureHigh >= 0 && likely < 0 && heavy.length == 0 && expected <= share
+                ? new Guess(guess, tiles, sureLow, sureHigh)
+                : null;
     }
 
     /** Plans a pass: every tile is then to be looked at once. */
@@ -165,14 +171,19 @@ final class KeySearch {
         pass.look(tile, base, x);
     }
 
-    /** Takes what somebody else saw of a tile by the likely cut, in the place of {@link #look}. */
-    void watched(int tile, int kept, int equal, MagnitudeCut cut) {
+    /** Takes what somebody else saw of a tile by the cut of a guess, in the place of {@link #look}. */
+    void counted(int tile, int kept, int equal, MagnitudeCut cut) {
         pass.counted(tile, kept - (cut.lastTie() < 0 ? 0 : equal), equal);
     }
 
     /** Likewise if keys were listed. */
-    void listed(int tile, int kept, int[] keys) {
-        pass.gathered(tile, kept - Keys.count(keys, guess, Keys.LARGEST), keys, keys.length);
+    void listed(int tile, int kept, int[] keys, Guess guess) {
+        int larger = kept - Keys.count(keys, guess.key, Keys.LARGEST);
+        if (guess.least == guess.most) {
+            pass.counted(tile, larger, keys.length);
+        } else {
+            pass.gathered(tile, larger, keys, keys.length);
+        }
     }
 
     /** Draws the conclusions when every tile has been looked at. */
@@ -333,6 +344,9 @@ final class KeySearch {
         void hit(CpuDevice device) {
             if (equal != null) {
                 found = new Found(low, rank, 0, tiles, equal, null);
+                KeySearch.this.low = low;
+                KeySearch.this.high = low;
+                among = inside.sum();
                 return;
             }
             long[] sum = new long[bins[0].length];

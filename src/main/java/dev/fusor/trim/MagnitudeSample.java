@@ -8,11 +8,8 @@ final class MagnitudeSample {
     /** Neighbours that are taken together. */
     static final int RUN = 128;
 
-    /**
-     * Width of a bracket on either side, in standard deviations of a sample of single elements; a run more is added. Runs of
-     * neighbours are alike, so the sample is worth less than its size; a miss costs two more passes, never exactness.
-     */
-    static final double SURE = 8;
+    /** Width of a bracket on either side, in standard deviations; a run more is added. A miss costs passes, never exactness. */
+    static final double SURE = 6;
 
     /**
      * Task vectors of BF16 models have few different magnitudes: where the sample has the same key within this width, that
@@ -38,6 +35,8 @@ final class MagnitudeSample {
 
     private final int size;
     private final double fraction;
+    /** Of how many keys of such a sample are among the k largest. */
+    private final double deviation;
     /** The keys in the bins from the least to the largest that is asked for, in order. */
     private final int[] around;
     /** How many keys of the sample are larger than these. */
@@ -46,7 +45,7 @@ final class MagnitudeSample {
     /**
      * Takes a sample.
      *
-     * @param runs the keys of the sample, at least one
+     * @param runs the keys of the sample, at least one, each array a run or several
      * @param k from 1 to the length
      * @param length of how many keys it is one
      */
@@ -59,6 +58,7 @@ final class MagnitudeSample {
                 bins[key >>> BIN_SHIFT]++;
             }
         }
+        deviation = deviation(runs, bins);
         long largest = Math.clamp(rank(SURE, RUN), 1, size);
         long least = Math.clamp(rank(-SURE, RUN), 1, size);
         int high = bins.length;
@@ -79,6 +79,44 @@ final class MagnitudeSample {
             count += some.length;
         }
         Arrays.sort(around);
+    }
+
+    /**
+     * Neighbours may be alike, in tensors whose rows or blocks differ, and a run of them is then worth less than its size. So
+     * what runs differ by counts, on either side of the bin with the k-th key, if it is more than what single elements would.
+     */
+    private double deviation(int[][] runs, int[] bins) {
+        int bin = bins.length;
+        for (int seen = 0; seen < fraction * size;) {
+            seen += bins[--bin];
+        }
+        double alone = Math.sqrt(fraction * (1 - fraction) * size);
+        return Math.max(alone, Math.max(deviation(runs, bin << BIN_SHIFT), deviation(runs, bin + 1 << BIN_SHIFT)));
+    }
+
+    /**
+     * Of the number of keys of the sample from one on, by what each run differs from the one before: one that follows from
+     * where it lies, as in sorted tensors, is known and no doubt.
+     */
+    private static double deviation(int[][] runs, int from) {
+        double squares = 0;
+        int before = -1;
+        for (int[] several : runs) {
+            for (int at = 0; at + RUN <= several.length; at += RUN) {
+                int count = count(several, at, at + RUN, from);
+                squares += before < 0 ? 0 : Math.pow(count - before, 2) / 2;
+                before = count;
+            }
+        }
+        return Math.sqrt(squares);
+    }
+
+    private static int count(int[] keys, int at, int end, int from) {
+        int count = 0;
+        for (int i = at; i < end; i++) {
+            count += from - 1 - keys[i] >>> 31; // both are 0 or more
+        }
+        return count;
     }
 
     /**
@@ -142,7 +180,7 @@ final class MagnitudeSample {
     }
 
     private long rank(double deviations, int more) {
-        double place = (fraction - deviations * Math.sqrt(fraction * (1 - fraction) / size)) * size;
+        double place = fraction * size - deviations * deviation;
         return (long) (deviations > 0 ? Math.floor(place) - more : Math.ceil(place) + 1 + more);
     }
 

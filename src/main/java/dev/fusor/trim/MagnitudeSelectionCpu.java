@@ -47,10 +47,7 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
             search.sample(share);
         }
         Speculation speculation = use == null ? null : new Speculation(device, tiles, wanted, searches, ties, use);
-        if (speculation != null) {
-            speculation.run();
-        }
-        search.run();
+        search.run(speculation);
         List<List<MagnitudeCut>> cuts = new ArrayList<>();
         for (int w = 0; w < wanted.size(); w++) {
             cuts.add(searches.get(w) == null
@@ -144,9 +141,12 @@ final class MagnitudeSelectionCpu implements MagnitudeSelection {
             this.searches = searches;
         }
 
-        void run() {
+        /** Finds all, by passes that use everything, if there is a speculation that can. */
+        void run(Speculation speculation) {
             for (List<KeySearch> open = open(); !open.isEmpty(); open = open()) {
-                pass(open);
+                if (speculation == null || !speculation.pass()) {
+                    pass(open);
+                }
             }
         }
 

@@ -1,18 +1,21 @@
 package dev.fusor.trim;
 
 import dev.fusor.device.CpuDevice;
+import dev.fusor.trim.KeySearch.Guess;
 import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.MagnitudeSelection.Use;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
 import dev.fusor.trim.PartTiles.Range;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /**
  * Uses cuts before they are sure, and again where they were wrong: ranges of elements if one key is likely for each cut, single
- * elements, out of a list of those in the brackets, if nearly all keys are different.
+ * elements, out of a list of those in the brackets, if these are few.
  */
 final class Speculation {
     /** Elements that are listed at most. */
@@ -25,10 +28,8 @@ final class Speculation {
     private final List<KeySearch> searches;
     private final Ties ties;
     private final Use use;
-    /** The keys that are watched. */
-    private final int[] least;
-    private final int[] spans;
-    private boolean used;
+    /** What was used last, for each that is wanted, or null where nothing has to be guessed; empty before. */
+    private List<Guess> guesses = List.of();
     /** The listed elements of each tile, for each that is wanted; or null. */
     private Listed[][] lists;
     private final AtomicLong listed = new AtomicLong();
@@ -50,8 +51,6 @@ final class Speculation {
         this.searches = searches;
         this.ties = ties;
         this.use = use;
-        this.least = new int[wanted.size()];
-        this.spans = new int[wanted.size()];
     }
 
     /** Elements that are near a cut. */
@@ -62,48 +61,69 @@ final class Speculation {
         }
     }
 
-    /** Makes the first pass of all searches by using everything, if each has a likely cut. */
-    void run() {
-        List<KeySearch> open = searches.stream().filter(search -> search != null).toList();
-        used = open.stream().allMatch(KeySearch::isLikely);
-        if (!used && open.stream().allMatch(KeySearch::isListable)) {
-            used = true;
-            lists = new Listed[tiles.count()][least.length];
+    /**
+     * Makes the next pass of the open searches by using everything, if each search has a guess.
+     *
+     * @return whether it did
+     */
+    boolean pass() {
+        List<Guess> counted = guesses(KeySearch::countable);
+        List<Guess> all = counted == null ? guesses(KeySearch::listable) : counted;
+        if (all == null) {
+            return false;
         }
-        if (!used) {
-            return;
-        }
-        for (int w = 0; w < least.length; w++) {
-            if (searches.get(w) != null) {
-                int most = searches.get(w).mostWatched();
-                least[w] = searches.get(w).leastWatched();
-                spans[w] = (most < MagnitudeCut.NAN_KEY ? most : Integer.MAX_VALUE) - least[w] + 1;
-            }
-        }
+        guesses = all;
+        listed.set(0);
+        lists = counted == null ? new Listed[tiles.count()][all.size()] : null;
+        List<KeySearch> open = searches.stream().filter(search -> search != null && search.found() == null).toList();
         open.forEach(KeySearch::begin);
         int longest = lists == null ? 0 : tiles.size();
+        int[] least = all.stream().mapToInt(guess -> guess == null ? 0 : guess.least()).toArray();
+        int[] spans = all.stream().mapToInt(guess -> guess == null ? 0 : span(guess)).toArray();
         ThreadLocal<KeyWatch> watches = ThreadLocal.withInitial(() -> new KeyWatch(least, spans, longest));
         device.run(tiles.count(), tile -> watch((int) tile, watches.get()));
         open.forEach(search -> search.end(device));
+        return true;
+    }
+
+    /** One for each search, or null if one has none. */
+    private List<Guess> guesses(Function<KeySearch, Guess> form) {
+        List<Guess> all = new ArrayList<>();
+        for (KeySearch search : searches) {
+            Guess guess = search == null ? null : form.apply(search);
+            if (search != null && guess == null) {
+                return null;
+            }
+            all.add(guess);
+        }
+        return all;
+    }
+
+    /** How many keys are watched, unsigned. */
+    private static int span(Guess guess) {
+        return (guess.most() < MagnitudeCut.NAN_KEY ? guess.most() : Integer.MAX_VALUE) - guess.least() + 1;
     }
 
     private void watch(int tile, KeyWatch watch) {
         watch.clear();
         List<MagnitudeCut> likely = likelyCuts(tile);
         use(tile, likely, watch);
-        for (int w = 0; w < least.length; w++) {
-            int near = watch.near(w);
-            if (searches.get(w) == null) {
+        for (int w = 0; w < guesses.size(); w++) {
+            KeySearch search = searches.get(w);
+            if (search == null) {
                 continue;
             }
+            int near = watch.near(w);
             if (lists == null) {
-                searches.get(w).watched(tile, watch.kept(w), near, likely.get(w));
-            } else {
-                int[] keys = Arrays.copyOf(watch.keys(w), near);
-                searches.get(w).listed(tile, watch.kept(w), keys);
-                if (listed.addAndGet(near) <= MOST_LISTED) {
-                    lists[tile][w] = new Listed(Arrays.copyOf(watch.places(w), near), keys);
-                }
+                search.counted(tile, watch.kept(w), near, likely.get(w));
+                continue;
+            }
+            int[] keys = Arrays.copyOf(watch.keys(w), near);
+            if (search.found() == null) {
+                search.listed(tile, watch.kept(w), keys, guesses.get(w));
+            }
+            if (listed.addAndGet(near) <= MOST_LISTED) {
+                lists[tile][w] = new Listed(Arrays.copyOf(watch.places(w), near), keys);
             }
         }
     }
@@ -114,6 +134,7 @@ final class Speculation {
      * @param cuts for each that is wanted, one for each part
      */
     void settle(List<List<MagnitudeCut>> cuts) {
+        boolean used = !guesses.isEmpty();
         boolean mends = lists != null && listed.get() <= MOST_LISTED && areNear(cuts);
         device.run(tiles.count(), number -> {
             int tile = (int) number;
@@ -129,15 +150,15 @@ final class Speculation {
 
     /** Whether the keys of the cuts are among those that were watched. */
     private boolean areNear(List<List<MagnitudeCut>> cuts) {
-        return IntStream.range(0, least.length).allMatch(w -> searches.get(w) == null || Integer
-                .compareUnsigned(cuts.get(w).getFirst().key() - least[w], spans[w]) < 0);
+        return IntStream.range(0, guesses.size()).allMatch(w -> guesses.get(w) == null || Integer.compareUnsigned(
+                cuts.get(w).getFirst().key() - guesses.get(w).least(), span(guesses.get(w))) < 0);
     }
 
     /** Uses the listed elements again that sure cuts may treat otherwise than likely ones. */
     private void mend(int tile, List<MagnitudeCut> sure, Range range) {
         List<MagnitudeCut> likely = likelyCuts(tile);
         int[] wrong = {};
-        for (int w = 0; w < least.length; w++) {
+        for (int w = 0; w < guesses.size(); w++) {
             if (lists[tile][w] != null) {
                 int[] more = lists[tile][w].between(likely.get(w).key(), sure.get(w).key());
                 wrong = Arrays.copyOf(wrong, wrong.length + more.length);
@@ -152,9 +173,9 @@ final class Speculation {
     }
 
     private List<MagnitudeCut> likelyCuts(int tile) {
-        return IntStream.range(0, wanted.size()).mapToObj(w -> searches.get(w) == null
+        return IntStream.range(0, guesses.size()).mapToObj(w -> guesses.get(w) == null
                 ? MagnitudeSelectionCpu.simple(wanted.get(w))
-                : searches.get(w).likelyCut(tile, ties)).toList();
+                : guesses.get(w).cut(tile, ties)).toList();
     }
 
     /** Whether likely cuts, which treat all of a range alike, keep what others keep there. */

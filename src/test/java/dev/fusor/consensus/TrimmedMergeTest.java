@@ -80,6 +80,39 @@ class TrimmedMergeTest {
         assertThat(selected.bytesRead() / (4.0 * base.data().byteSize())).isBetween(1.0, most);
     }
 
+    /** All models are alike, so each is as bad as can be. */
+    @ParameterizedTest
+    @CsvSource({"sorted, F32", "reversed, F32", "constant, F32", "two values, F32", "one outlier, F32", "zeros, F32",
+        "blocks, F32", "tail, F32", "three values in blocks, F32", "sorted, BF16", "two values, BF16", "blocks, BF16",
+        "three values in blocks, BF16"})
+    void adversarialTensorsAreReadAtMostTwice(String kind, DType type) {
+        int length = 1 << 22;
+        Tensor base = Tensors.zeros(type, length);
+        Tensor x = Tensors.zeros(type, length);
+        for (int i = 0; i < length; i++) {
+            Elements.set(x, i, switch (kind) {
+                case "sorted" -> i;
+                case "reversed" -> length - i;
+                case "constant" -> -3;
+                case "two values" -> i % 5 == 0 ? 2 : 1;
+                case "one outlier" -> i == 77_777 ? 1e30 : 1;
+                case "zeros" -> i % 2 == 0 ? 0.0 : -0.0;
+                case "blocks" -> i / 700 % 2 == 0 ? i : 1e-6 * i;
+                case "tail" -> i < length - 1000 ? 0 : i;
+                default -> i / 1000 % 3;
+            });
+        }
+        for (double density : new double[]{0.01, 0.2, 0.5, 0.9}) {
+            long kept = (long) (density * length);
+            Selected selected = DisjointMerge.on(DEVICE).merge(base,
+                    List.of(new Trimmed(x, 1, kept), new Trimmed(x, 1, kept), new Trimmed(x, 1, kept)), Ties.EXACT_K,
+                    TIES,
+                    Tensors.zeros(type, length));
+            assertThat(selected.bytesRead() / (4.0 * base.data().byteSize())).as("density %s", density)
+                    .isBetween(1.0, 2.1);
+        }
+    }
+
     @Test
     void anOutputThatOverlapsAnInputIsRefused() {
         Tensor base = Tensors.zeros(DType.F32, 64);
