@@ -119,7 +119,8 @@ __device__ inline bool aligned(const Operands& on, long long from)
     return task_vectors::aligned<FORMAT>(on, from) && (on.first + from) % 4 == 0;
 }
 
-template <Format FORMAT>
+// DRAWS says whether a voter may drop elements.
+template <Format FORMAT, bool DRAWS>
 __device__ inline float voteAt(const Operands& on, int model, long long i, float base)
 {
     const Voter& voter = on.voters[model];
@@ -127,11 +128,11 @@ __device__ inline float voteAt(const Operands& on, int model, long long i, float
     const float delta = task_vectors::deltaAt<FORMAT>(on, model, i, base);
     bool drawn = true;
     float factor = voter.factor;
-    if (voter.draw == Draw::BITS) {
+    if (DRAWS && voter.draw == Draw::BITS) {
         drawn = (bitsAt<1>(voter, number) & 1) != 0;
-    } else if (voter.draw == Draw::FACTORS) {
+    } else if (DRAWS && voter.draw == Draw::FACTORS) {
         factor = __fmul_rn(factor, factorAt(voter, number));
-    } else if (voter.draw == Draw::WORDS) {
+    } else if (DRAWS && voter.draw == Draw::WORDS) {
         const PhiloxBlock block = wordsAt(voter, number);
         const uint32_t even = number % 4 < 2 ? block.words[0] : block.words[2];
         const uint32_t odd = number % 4 < 2 ? block.words[1] : block.words[3];
@@ -140,14 +141,14 @@ __device__ inline float voteAt(const Operands& on, int model, long long i, float
     return voteOf(voter, on.election, delta, number <= voter.lastTie, number <= voter.lastLimitTie, drawn ? factor : kDropped);
 }
 
-template <Format FORMAT>
+template <Format FORMAT, bool DRAWS>
 __device__ inline void mergeElement(const Operands& on, long long i)
 {
     const float base = widen<FORMAT>(codeAt<FORMAT>(on.base, i));
     float mass = 0.0f;
 #pragma unroll 1
     for (int m = 0; m < on.modelCount; m++) {
-        mass = __fadd_rn(mass, massOf(on.election, voteAt<FORMAT>(on, m, i, base)));
+        mass = __fadd_rn(mass, massOf(on.election, voteAt<FORMAT, DRAWS>(on, m, i, base)));
     }
     float sum = mass;
     float weights = on.divisors->divisor;
@@ -157,7 +158,7 @@ __device__ inline void mergeElement(const Operands& on, long long i)
         weights = 0.0f;
 #pragma unroll 1
         for (int m = 0; m < on.modelCount; m++) {
-            const float vote = turned(voteAt<FORMAT>(on, m, i, base), plus);
+            const float vote = turned(voteAt<FORMAT, DRAWS>(on, m, i, base), plus);
             const float weight = on.voters[m].weight;
             const float part = on.election == Election::UNWEIGHTED ? __fmul_rn(weight, vote) : vote;
             if (vote > 0.0f && counts(on, part, sum)) {
@@ -174,6 +175,7 @@ __device__ inline void mergeElement(const Operands& on, long long i)
 }
 
 // The votes of one model for neighbours, and their part in the masses.
+template <bool DRAWS>
 __device__ inline void vote(
     const Voter& voter, Election election, long long number, const float (&deltas)[kGroup], float (&votes)[kGroup], float (&masses)[kGroup])
 {
@@ -181,18 +183,18 @@ __device__ inline void vote(
     const int lastTie = static_cast<int>(min(max(voter.lastTie - number, -1ll), static_cast<long long>(kGroup)));
     const int lastLimitTie = static_cast<int>(min(max(voter.lastLimitTie - number, -1ll), static_cast<long long>(kGroup)));
     float factors[kGroup] = {voter.factor, voter.factor, voter.factor, voter.factor};
-    if (voter.draw == Draw::BITS) {
+    if (DRAWS && voter.draw == Draw::BITS) {
         const unsigned bits = bitsAt<kGroup>(voter, number);
 #pragma unroll
         for (int i = 0; i < kGroup; i++) {
             factors[i] = (bits >> i & 1) != 0 ? factors[i] : kDropped;
         }
-    } else if (voter.draw == Draw::FACTORS) {
+    } else if (DRAWS && voter.draw == Draw::FACTORS) {
 #pragma unroll
         for (int i = 0; i < kGroup; i++) {
             factors[i] = __fmul_rn(factors[i], factorAt(voter, number + i));
         }
-    } else if (voter.draw == Draw::WORDS) {
+    } else if (DRAWS && voter.draw == Draw::WORDS) {
         const PhiloxBlock block = wordsAt(voter, number);
 #pragma unroll
         for (int i = 0; i < kGroup; i++) {
@@ -238,54 +240,89 @@ __device__ inline void elect(
     }
 }
 
+// An item of a launch. Divisors of a set of models are numbered by its bits; there is one without an election or beyond the slots.
+__device__ inline Operands operandsOf(
+    long long item, const uint64_t* addresses, const Voter* voters, const Item* items, const Divisor* divisors, int divisorCount,
+    int modelCount, int election, int takesLargest, int zeroElectsPlus, int normalize, int outFormat)
+{
+    const uint64_t* const at = addresses + item * (modelCount + 2);
+    return {{at, at[modelCount], at[modelCount + 1], modelCount, static_cast<Format>(outFormat)},
+            voters + item * modelCount,
+            divisors + item * divisorCount,
+            items[item].first,
+            items[item].lambda,
+            static_cast<Election>(election),
+            takesLargest != 0,
+            zeroElectsPlus != 0,
+            normalize != 0};
+}
+
+// Nobody looks at the task vectors on the way.
+struct Unwatched {
+    template <int COUNT>
+    __device__ inline void see(int, const float (&)[COUNT], long long, bool)
+    {
+    }
+    template <Format FORMAT>
+    __device__ inline void seeElement(const Operands&, long long, bool)
+    {
+    }
+    __device__ inline void writeIfFull() {}
+};
+
+template <Format FORMAT, int SLOTS, bool DRAWS, typename Watcher>
+__device__ inline void mergeTile(const Operands& on, const Tile& tile, Watcher& watcher)
+{
+    const int vectors = on.modelCount <= SLOTS && aligned<FORMAT>(on, tile.from) ? tile.count / kElements<FORMAT> : 0;
+    // What is left over comes first: afterwards it would keep registers that vectors want.
+#pragma unroll 1
+    for (int first = vectors * kElements<FORMAT>; first < tile.count; first += blockDim.x) {
+        const int i = first + static_cast<int>(threadIdx.x);
+        watcher.template seeElement<FORMAT>(on, tile.from + i, i < tile.count);
+        if (i < tile.count) {
+            mergeElement<FORMAT, DRAWS>(on, tile.from + i);
+        }
+        watcher.writeIfFull();
+    }
+    // Groups beyond the end are not stored: they have the bits and factors of the last one.
+    const long long lastGroup = tile.from + vectors * kElements<FORMAT> - kGroup;
+    task_vectors::mergeVectors<FORMAT, SLOTS>(
+        on, tile.from, vectors, [&](long long i, const float (&bases)[kGroup], float (&results)[kGroup], auto&& eachDelta) {
+            const long long number = on.first + min(i, lastGroup);
+            float votes[SLOTS][kGroup];
+            float masses[kGroup] = {};
+            eachDelta([&](int m, const float (&deltas)[kGroup]) {
+                watcher.see(m, deltas, i, i <= lastGroup);
+                vote<DRAWS>(on.voters[m], on.election, number, deltas, votes[m], masses);
+            });
+            watcher.writeIfFull();
+            elect(on, votes, masses, bases, results);
+        });
+}
+
 template <Format FORMAT, int SLOTS>
 __device__ inline void run(
     const Tile* __restrict__ tiles,
     long long tileCount,
+    int divisorCount,
     const uint64_t* __restrict__ addresses,
     const Voter* __restrict__ voters,
     const Item* __restrict__ items,
     const Divisor* __restrict__ divisors,
     int modelCount,
-    int divisorCount,
     int election,
     int takesLargest,
     int zeroElectsPlus,
     int normalize,
     int outFormat)
 {
+    Unwatched nobody;
     for (long long t = blockIdx.x; t < tileCount; t += gridDim.x) {
         const Tile tile = tiles[t];
-        const long long item = tile.item;
-        const uint64_t* const at = addresses + item * (modelCount + 2);
-        const Operands on = {{at, at[modelCount], at[modelCount + 1], modelCount, static_cast<Format>(outFormat)},
-                             voters + item * modelCount,
-                             divisors + item * divisorCount,
-                             items[item].first,
-                             items[item].lambda,
-                             static_cast<Election>(election),
-                             takesLargest != 0,
-                             zeroElectsPlus != 0,
-                             normalize != 0};
-        const int vectors = modelCount <= SLOTS && aligned<FORMAT>(on, tile.from) ? tile.count / kElements<FORMAT> : 0;
-        // What is left over comes first: afterwards it would keep registers that vectors want.
-#pragma unroll 1
-        for (int i = vectors * kElements<FORMAT> + threadIdx.x; i < tile.count; i += blockDim.x) {
-            mergeElement<FORMAT>(on, tile.from + i);
-        }
-        // Groups beyond the end are not stored: they have the bits and factors of the last one.
-        const long long lastGroup = tile.from + vectors * kElements<FORMAT> - kGroup;
-        task_vectors::mergeVectors<FORMAT, SLOTS>(
-            on, tile.from, vectors,
-            [&](long long i, const float (&bases)[kGroup], float (&results)[kGroup], auto&& eachDelta) {
-                const long long number = on.first + min(i, lastGroup);
-                float votes[SLOTS][kGroup];
-                float masses[kGroup] = {};
-                eachDelta([&](int m, const float (&deltas)[kGroup]) {
-                    vote(on.voters[m], on.election, number, deltas, votes[m], masses);
-                });
-                elect(on, votes, masses, bases, results);
-            });
+        mergeTile<FORMAT, SLOTS, true>(
+            operandsOf(tile.item, addresses, voters, items, divisors, divisorCount, modelCount, election, takesLargest, zeroElectsPlus,
+                       normalize, outFormat),
+            tile, nobody);
     }
 }
 
@@ -293,13 +330,13 @@ __device__ inline void run(
 
 #define DISJOINT_MERGE(NAME, FORMAT, SLOTS)                                                                                           \
     extern "C" __global__ void __launch_bounds__(256, 2)                                                                              \
-        NAME(const Tile* __restrict__ tiles, long long tileCount, const uint64_t* __restrict__ addresses,                             \
+        NAME(const Tile* __restrict__ tiles, long long tileCount, int divisorCount, const uint64_t* __restrict__ addresses,           \
              const disjoint_merge::Voter* __restrict__ voters, const disjoint_merge::Item* __restrict__ items,                        \
-             const disjoint_merge::Divisor* __restrict__ divisors, int modelCount, int divisorCount, int election, int takesLargest,  \
+             const disjoint_merge::Divisor* __restrict__ divisors, int modelCount, int election, int takesLargest,                    \
              int zeroElectsPlus, int normalize, int outFormat)                                                                        \
     {                                                                                                                                 \
         disjoint_merge::run<FORMAT, SLOTS>(                                                                                           \
-            tiles, tileCount, addresses, voters, items, divisors, modelCount, divisorCount, election, takesLargest, zeroElectsPlus,   \
+            tiles, tileCount, divisorCount, addresses, voters, items, divisors, modelCount, election, takesLargest, zeroElectsPlus,   \
             normalize, outFormat);                                                                                                    \
     }
 

@@ -49,7 +49,7 @@ __device__ inline uint64_t addressOf(const Operands& on, int model)
     return address;
 }
 
-// SLOTS models stay in registers, and so many vectors of each that a thread has 8 loads on the way. Of each group the merge makes results: it is
+// All threads of a warp go through it together. SLOTS models stay in registers, and so many vectors of each that a thread has 8 loads on the way. Of each group the merge makes results: it is
 // called with the number of the first element, the base, room for the results, and what hands it the task vectors, once, in the models' order.
 template <Format FORMAT, int SLOTS, typename Merge>
 __device__ inline void mergeVectors(const Operands& on, long long from, int vectors, Merge&& merge)
@@ -61,7 +61,7 @@ __device__ inline void mergeVectors(const Operands& on, long long from, int vect
     const uint64_t base = on.base + from * bytesOf(FORMAT);
     const uint64_t output = on.output + from * bytesOf(on.outFormat);
 #pragma unroll 1
-    for (int first = threadIdx.x; first < vectors; first += threads * kUnroll) {
+    for (int first = threadIdx.x; first - static_cast<int>(threadIdx.x) % 32 < vectors; first += threads * kUnroll) {
         uint4 x[kUnroll][SLOTS];
         uint4 b[kUnroll];
 #pragma unroll

@@ -1,4 +1,4 @@
-// What is asked of the keys that key_scan gathered: a histogram, and how many of each tile equal one key.
+// What is asked of the keys that key_scan gathered, or trimmed_merge: a histogram, and how many of each tile equal one key.
 //
 //   contract  trim/MagnitudeSelection.java
 //   launch    1-D, 256 threads, any grid
@@ -17,11 +17,12 @@ extern "C" __global__ void __launch_bounds__(256)
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-    gathered_ties(const int* __restrict__ keys, const int* __restrict__ tiles, long long count, int key, int* __restrict__ equalOfTile)
+    gathered_ties(
+        const int* __restrict__ keys, const int* __restrict__ places, int tileShift, long long count, int key, int* __restrict__ equalOfTile)
 {
     for (long long i = static_cast<long long>(blockIdx.x) * 256 + threadIdx.x; i < count; i += static_cast<long long>(gridDim.x) * 256) {
         if (keys[i] == key) {
-            atomicAdd(equalOfTile + tiles[i], 1);
+            atomicAdd(equalOfTile + (places[i] >> tileShift), 1);
         }
     }
 }

@@ -5,12 +5,14 @@ import dev.fusor.assign.LinearAssignment.Goal;
 import dev.fusor.assign.LinearAssignmentCuda;
 import dev.fusor.consensus.DisjointMerge.Election;
 import dev.fusor.consensus.DisjointMerge.Rule;
+import dev.fusor.consensus.DisjointMerge.Trimmed;
 import dev.fusor.consensus.DisjointMerge.Voter;
 import dev.fusor.consensus.DisjointMergeCuda;
 import dev.fusor.consensus.DisjointMergeCuda.Item;
 import dev.fusor.consensus.TaskVectorFusion;
 import dev.fusor.consensus.TaskVectorFusion.Fusion;
 import dev.fusor.consensus.TaskVectorFusionCuda;
+import dev.fusor.consensus.TrimmedMergeCuda;
 import dev.fusor.device.cuda.CudaDevice;
 import dev.fusor.device.cuda.CudaEvent;
 import dev.fusor.device.cuda.CudaFormats;
@@ -153,6 +155,10 @@ public final class DeviceBench {
         selection(DType.BF16, 1);
         selection(DType.BF16, 3);
         selection(DType.F32, 1);
+        for (int models : new int[]{3, 8}) {
+            trimmed(DType.BF16, models);
+            trimmed(DType.F32, models);
+        }
         rows(DType.BF16);
         rows(DType.F32);
         ranks(DType.BF16);
@@ -335,6 +341,25 @@ public final class DeviceBench {
             List<Part> parts = List.of(new Part(base, xs));
             report("k-th magnitudes of %d %s".formatted(models, type), (models + 1) * type.byteSize(elements),
                     () -> MagnitudeSelectionCuda.on(stream).select(parts, wanted, Ties.EXACT_K));
+        } finally {
+            memories.forEach(CudaMemory::close);
+        }
+    }
+
+    /** TIES of task vectors of random bits with its cuts, the host's part of it too. */
+    private void trimmed(DType type, int models) {
+        List<CudaMemory> memories = new ArrayList<>();
+        try {
+            List<Trimmed> trimmed = new ArrayList<>();
+            for (int m = 0; m < models; m++) {
+                trimmed.add(new Trimmed(allocate(memories, type), 0.5, elements / 5));
+            }
+            fillRandom(memories.stream().map(CudaMemory::segment).toList());
+            Tensor base = allocate(memories, type);
+            Tensor out = allocate(memories, type);
+            Rule rule = new Rule(Election.WEIGHTED, 1, true);
+            report("trimmed merge of %d %s".formatted(models, type), (models + 2) * type.byteSize(elements),
+                    () -> TrimmedMergeCuda.on(stream).merge(base, trimmed, Ties.EXACT_K, rule, out));
         } finally {
             memories.forEach(CudaMemory::close);
         }

@@ -44,6 +44,11 @@ final class DisjointMergeCpu implements DisjointMerge {
     public Selected merge(Tensor base, List<Trimmed> models, Ties ties, Rule rule, Tensor out) {
         List<TensorSource> inputs = inputs(base, models.stream().map(Trimmed::x));
         check(inputs, out.dtype(), out.shape());
+        checkApart(inputs, out);
+        return merge(base, models, ties, rule, new InPlace(out));
+    }
+
+    static void checkApart(List<? extends TensorSource> inputs, Tensor out) {
         for (TensorSource input : inputs) {
             if (input instanceof Tensor tensor && tensor.data().asOverlappingSlice(out.data()).isPresent()) {
                 throw new IllegalArgumentException(
@@ -51,7 +56,6 @@ final class DisjointMergeCpu implements DisjointMerge {
                                 .formatted(tensor, out));
             }
         }
-        return merge(base, models, ties, rule, new InPlace(out));
     }
 
     /** Ranges are merged where they belong. */

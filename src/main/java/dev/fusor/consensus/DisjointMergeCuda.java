@@ -43,8 +43,11 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
  * <p>It belongs to the thread that prepared it.
  */
 public final class DisjointMergeCuda implements AutoCloseable {
-    private static final int THREADS = 256;
-    private static final int SLOTS = 8;
+    static final int THREADS = 256;
+
+    /** Models that are read once. */
+    static final int SLOTS = 8;
+
     private static final int VOTER_BYTES = 56;
     private static final int ITEM_BYTES = 16;
     private static final int DIVISOR_BYTES = 16;
@@ -57,6 +60,20 @@ public final class DisjointMergeCuda implements AutoCloseable {
     private final CudaStream stream;
     private final CudaMemory tables;
     private final CudaLaunch launch;
+    private final Operands operands;
+
+    /** What every kernel that merges the items takes: the tables of all that is read, and how votes become results. */
+    record Operands(MemorySegment addresses, MemorySegment voters, MemorySegment items, MemorySegment divisors,
+            int models, Rule rule, DType out) {
+        /** Sets as many parameters of a launch from one on. */
+        CudaLaunch on(CudaLaunch launch, int at) {
+            return launch.set(at, addresses).set(at + 1, voters).set(at + 2, items).set(at + 3, divisors)
+                    .set(at + 4, models).set(at + 5, rule.election().ordinal())
+                    .set(at + 6, rule.aggregation() == Aggregation.LARGEST ? 1 : 0)
+                    .set(at + 7, rule.zero() == Zero.PLUS ? 1 : 0).set(at + 8, rule.normalize() ? 1 : 0)
+                    .set(at + 9, CudaFormats.number(out));
+        }
+    }
 
     /**
      * A range of a tensor that is merged.
@@ -108,12 +125,16 @@ public final class DisjointMergeCuda implements AutoCloseable {
      * the device's
      */
     public static DisjointMergeCuda prepare(CudaStream stream, Rule rule, List<Item> items) {
+        check(items);
+        return new DisjointMergeCuda(stream, rule, items);
+    }
+
+    static void check(List<Item> items) {
         if (items.isEmpty() || items.getFirst().voters().isEmpty()) {
             throw new IllegalArgumentException(
                     "a launch of disjoint merges takes at least 1 item and 1 model, got %s".formatted(items));
         }
         items.forEach(item -> check(item, items.getFirst()));
-        return new DisjointMergeCuda(stream, rule, items);
     }
 
     private static void check(Item item, Item first) {
@@ -196,18 +217,22 @@ public final class DisjointMergeCuda implements AutoCloseable {
                 }
             }
             stream.upload(host, tables.segment());
-            this.launch = kernel.prepare(8, 8, 8, 8, 8, 8, 4, 4, 4, 4, 4, 4, 4);
+            this.launch = kernel.prepare(8, 8, 4, 8, 8, 8, 8, 4, 4, 4, 4, 4, 4);
         } catch (RuntimeException e) {
             tables.close();
             throw e;
         }
+        this.operands = new Operands(tables.segment().asSlice(addressesAt), tables.segment().asSlice(votersAt),
+                tables.segment().asSlice(itemsAt), tables.segment().asSlice(divisorsAt), models, rule,
+                items.getFirst().out().dtype());
         launch.grid((int) Math.min(tiles, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                .set(0, tables.segment()).set(1, tiles).set(2, tables.segment().asSlice(addressesAt))
-                .set(3, tables.segment().asSlice(votersAt)).set(4, tables.segment().asSlice(itemsAt))
-                .set(5, tables.segment().asSlice(divisorsAt)).set(6, models).set(7, divisors)
-                .set(8, rule.election().ordinal()).set(9, rule.aggregation() == Aggregation.LARGEST ? 1 : 0)
-                .set(10, rule.zero() == Zero.PLUS ? 1 : 0).set(11, rule.normalize() ? 1 : 0)
-                .set(12, CudaFormats.number(items.getFirst().out().dtype()));
+                .set(0, tables.segment()).set(1, tiles).set(2, divisors);
+        operands.on(launch, 3);
+    }
+
+    /** What other kernels need that merge the same; it is there until this is closed. */
+    Operands operands() {
+        return operands;
     }
 
     private static void write(Voter voter, MemorySegment row) {

@@ -1,5 +1,6 @@
 package dev.fusor.trim;
 
+import dev.fusor.trim.MagnitudeSelection.Ties;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
@@ -20,6 +21,10 @@ final class KeyBracket {
     private int high = Keys.LARGEST;
     private long among;
     private long rank;
+
+    /** As a sample has it: the k-th key, or negative without a sample, and the fraction of its equals that are among the k. */
+    private int guess = -1;
+    private double tiesKept;
 
     private Look look;
     private int passes;
@@ -83,8 +88,10 @@ final class KeyBracket {
     void expect(int[] keys, long capacity) {
         MagnitudeSample sample = new MagnitudeSample(new int[][]{keys}, k, among);
         int likely = sample.key(MagnitudeSample.LIKELY, 0);
+        guess = sample.key(0, 0);
         if (likely == sample.key(-MagnitudeSample.LIKELY, 0)) {
             hints.add(new Look(likely, likely, true));
+            tiesKept = sample.tiesKept(likely);
         }
         int least = sample.key(-MagnitudeSample.SURE, MagnitudeSample.RUN);
         int most = sample.key(MagnitudeSample.SURE, MagnitudeSample.RUN);
@@ -105,6 +112,23 @@ final class KeyBracket {
         if (look == null) {
             look = new Look(low, high, low == high || among <= capacity);
         }
+        return look;
+    }
+
+    /** Whether the pass that was planned is the first, a sample says where the key is, and what it looks at is gathered. */
+    boolean isLikely() {
+        return passes == 1 && guess >= 0 && look.gathers;
+    }
+
+    /** The cut that is likely then. Of several keys all equals are kept: those that it is wrong about are among the gathered ones. */
+    MagnitudeCut likelyCut(Ties ties) {
+        boolean one = look.low == look.high && ties == Ties.EXACT_K;
+        return new MagnitudeCut(look.low == look.high ? look.low : guess,
+                one ? (long) (among * tiesKept) - 1 : Long.MAX_VALUE);
+    }
+
+    /** What the pass looks at. */
+    Look look() {
         return look;
     }
 

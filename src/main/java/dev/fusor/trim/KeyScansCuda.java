@@ -8,6 +8,7 @@ import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.trim.KeyBracket.Look;
+import dev.fusor.trim.KeyWatchCuda.Near;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -29,6 +30,9 @@ final class KeyScansCuda implements AutoCloseable {
     /** So few gathered keys are copied to the host: a launch would take longer. */
     private static final long FEW = 1 << 14;
 
+    /** Where places are listed, a tile is what is left of one without so many bits. */
+    private static final int TILE_BITS = Integer.numberOfTrailingZeros(TILE);
+
     private static final int BINS = 1 << KeyBracket.BIN_BITS;
     private static final int SEARCH_BYTES = 16;
     private static final int ITEM_BYTES = 24;
@@ -43,7 +47,9 @@ final class KeyScansCuda implements AutoCloseable {
     private final MemorySegment bins;
     private final MemorySegment ofTile;
     private final MemorySegment keys;
+    /** Of each key the number of its tile, or of its element in a pass that somebody else makes. */
     private final MemorySegment tilesOfKeys;
+    private boolean listsPlaces;
     private List<Asked> scanned = List.of();
     private List<Asked> counted = List.of();
 
@@ -151,9 +157,21 @@ final class KeyScansCuda implements AutoCloseable {
     void begin(List<Asked> scans, List<Asked> counts) {
         scanned = scans;
         counted = counts;
+        listsPlaces = false;
         stream.fill(totals, (byte) 0);
         stream.fill(bins, (byte) 0);
         stream.fill(ofTile, (byte) 0);
+    }
+
+    /**
+     * Begins a pass that somebody else makes, over one tensor of fewer than 2^31 elements.
+     *
+     * @param near for each model what is near its cut; the numbers of searches are their places
+     */
+    KeyWatchCuda beginWatching(List<Near> near) {
+        begin(List.of(), List.of());
+        listsPlaces = true;
+        return new KeyWatchCuda(near, totals, ofTile, tiles, keys, tilesOfKeys, capacity);
     }
 
     /** Looks at ranges of one type, of fewer than 2^32 elements. */
@@ -292,17 +310,22 @@ final class KeyScansCuda implements AutoCloseable {
             int[] tilesOfFound = keysHere(tilesOfKeys, search, count);
             int[] ofTile = new int[Math.toIntExact(tiles)];
             for (int i = 0; i < found.length; i++) {
-                ofTile[tilesOfFound[i]] += found[i] == key ? 1 : 0;
+                ofTile[tilesOfFound[i] >> tileShift()] += found[i] == key ? 1 : 0;
             }
             return ofTile;
         }
         stream.fill(ofTile(search), (byte) 0);
         CudaKernel kernel = gathered("gathered_ties");
-        try (CudaLaunch launch = kernel.prepare(8, 8, 8, 4, 8)) {
+        try (CudaLaunch launch = kernel.prepare(8, 8, 4, 8, 4, 8)) {
             launch.grid(blocks(kernel, count)).block(THREADS, 0).set(0, keysOf(keys, search))
-                    .set(1, keysOf(tilesOfKeys, search)).set(2, count).set(3, key).set(4, ofTile(search)).on(stream);
+                    .set(1, keysOf(tilesOfKeys, search)).set(2, tileShift()).set(3, count).set(4, key)
+                    .set(5, ofTile(search)).on(stream);
         }
         return inside(search);
+    }
+
+    private int tileShift() {
+        return listsPlaces ? TILE_BITS : 0;
     }
 
     private MemorySegment binsOf(int search) {

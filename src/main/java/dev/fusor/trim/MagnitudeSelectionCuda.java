@@ -97,6 +97,63 @@ public final class MagnitudeSelectionCuda {
         void take(int part, long from, Tensor base, List<Tensor> models);
     }
 
+    /** What the cuts of a tensor are needed for. All of it is enqueued on the selection's stream. */
+    public interface Use {
+        /** {@return whether it can use likely cuts, and see keys on the way} */
+        boolean watches();
+
+        /**
+         * Uses likely cuts for all elements, and sees on the way what the keys near them are.
+         *
+         * @param likely for each that is wanted
+         * @param watch where what is seen is written
+         */
+        void run(List<MagnitudeCut> likely, KeyWatchCuda watch);
+
+        /**
+         * Uses cuts for the elements of a range.
+         *
+         * @param from the flat index of the first
+         * @param count how many
+         * @param cuts for each that is wanted
+         */
+        void run(long from, long count, List<MagnitudeCut> cuts);
+
+        /**
+         * Uses cuts once more for those of the listed elements that the likely cut of the same model treats otherwise.
+         *
+         * @param cuts for each that is wanted
+         * @param listed how many elements were listed for each
+         * @return how many elements it used them for
+         */
+        long mend(List<MagnitudeCut> cuts, long[] listed);
+    }
+
+    /**
+     * Selects from the models of a tensor as {@link #select(List, List, Ties)} and uses the cuts, both in one pass where a sample says
+     * enough of them: by cuts that are likely, and again for what these got wrong. Else everything is used when the cuts are known. Either
+     * way the last use of each element is by the cuts that are returned.
+     *
+     * @param part a tensor in device memory
+     * @param kept how many elements are to be kept of each model
+     * @param ties what becomes of equals
+     * @param use what is done with the cuts, which are one for each model; it changes no tensor of the part
+     * @return the cuts, and what was read for them and their use
+     * @throws IllegalArgumentException if lengths or types differ, a type is not supported, memory is not the device's, a number to keep
+     * is negative, or there are not as many as models
+     * @throws dev.fusor.device.cuda.CudaException if the driver fails, for want of memory among others
+     */
+    public Selected select(Part part, List<Long> kept, Ties ties, Use use) {
+        List<Wanted> wanted = IntStream.range(0, kept.size()).mapToObj(m -> new Wanted(m, kept.get(m))).toList();
+        check(List.of(part), wanted);
+        if (kept.size() != part.models().size()) {
+            throw new IllegalArgumentException("a number of elements is kept of each of %d models, got %d numbers"
+                    .formatted(part.models().size(), kept.size()));
+        }
+        requirePlaced(part);
+        return new Selection(List.of(part), wanted, null).select(wanted, ties, use);
+    }
+
     /**
      * {@return the cut that keeps the k largest magnitudes of one tensor}
      *
@@ -127,7 +184,12 @@ public final class MagnitudeSelectionCuda {
      */
     public Selected select(List<Part> parts, List<Wanted> wanted, Ties ties) {
         check(parts, wanted);
-        parts.stream().flatMap(MagnitudeSelectionCuda::tensors).forEach(tensor -> {
+        parts.forEach(MagnitudeSelectionCuda::requirePlaced);
+        return new Selection(parts, wanted, null).select(wanted, ties, null);
+    }
+
+    private static void requirePlaced(Part part) {
+        tensors(part).forEach(tensor -> {
             if (!(tensor instanceof Tensor there)) {
                 throw new IllegalArgumentException(
                         "a selection without a feed takes tensors in device memory, got a source of %s %s"
@@ -135,7 +197,6 @@ public final class MagnitudeSelectionCuda {
             }
             CudaFormats.requirePlaced(there);
         });
-        return new Selection(parts, wanted, null).select(wanted, ties);
     }
 
     /**
@@ -152,7 +213,7 @@ public final class MagnitudeSelectionCuda {
      */
     public Selected select(List<Part> parts, List<Wanted> wanted, Ties ties, Feed feed) {
         check(parts, wanted);
-        return new Selection(parts, wanted, feed).select(wanted, ties);
+        return new Selection(parts, wanted, feed).select(wanted, ties, null);
     }
 
     /**
@@ -166,7 +227,7 @@ public final class MagnitudeSelectionCuda {
     public long nonZero(Tensor base, Tensor x) {
         List<Part> parts = List.of(new Part(base, List.of(x)));
         check(parts, List.of());
-        tensors(parts.getFirst()).forEach(tensor -> CudaFormats.requirePlaced((Tensor) tensor));
+        requirePlaced(parts.getFirst());
         return new Selection(parts, List.of(), null).nonZero();
     }
 
@@ -209,6 +270,8 @@ public final class MagnitudeSelectionCuda {
         private final long[] firstTiles;
         private final List<List<MagnitudeCut>> cuts = new ArrayList<>();
         private long bytesOfPasses;
+        private SpeculationCuda speculation; // null if nobody uses the cuts
+        private long[] totals = {};
 
         Selection(List<Part> parts, List<Wanted> wanted, Feed feed) {
             this.parts = parts;
@@ -236,7 +299,8 @@ public final class MagnitudeSelectionCuda {
             return parts.get(part).models().getFirst().elements();
         }
 
-        Selected select(List<Wanted> wanted, Ties ties) {
+        Selected select(List<Wanted> wanted, Ties ties, Use use) {
+            speculation = use == null ? null : new SpeculationCuda(wanted, searches, ties, use, length);
             List<Integer> open = new ArrayList<>(
                     IntStream.range(0, wanted.size()).filter(w -> searches.get(w) != null).boxed().toList());
             if (!open.isEmpty()) {
@@ -248,11 +312,21 @@ public final class MagnitudeSelectionCuda {
                     while (!open.isEmpty()) {
                         open.removeAll(pass(scans, open, ties));
                     }
+                    settle();
                 }
+            } else {
+                settle();
             }
             int passes = searches.stream().filter(search -> search != null).mapToInt(KeyBracket::passes).max()
                     .orElse(0);
             return new Selected(cuts, all.bytesRead() + bytesOfPasses, passes);
+        }
+
+        private void settle() {
+            if (speculation != null) {
+                long used = speculation.settle(cuts.stream().map(List::getFirst).toList(), totals);
+                tensors(parts.getFirst()).forEach(tensor -> bytesOfPasses += tensor.bytesOf(used));
+            }
         }
 
         long nonZero() {
@@ -320,12 +394,16 @@ public final class MagnitudeSelectionCuda {
                 (look.gathers() ? asked : counted)
                         .add(new Asked(Arrays.binarySearch(models, searches.get(w).model()), look));
             }
-            scans.begin(asked, counted);
-            lookAtAll(scans, models);
-            long[] totals = scans.totals();
+            if (speculation != null && speculation.run(scans, places(gathering))) {
+                tensors(parts.getFirst()).forEach(tensor -> bytesOfPasses += tensor.bytesOf(length));
+            } else {
+                scans.begin(asked, counted);
+                lookAtAll(scans, models);
+            }
+            totals = scans.totals();
             List<Integer> ended = new ArrayList<>();
             for (int i = 0; i < gathering.size(); i++) {
-                if (endGathering(scans, i, gathering.get(i), totals, ties)) {
+                if (endGathering(scans, i, gathering.get(i), ties)) {
                     ended.add(gathering.get(i));
                 }
             }
@@ -340,7 +418,12 @@ public final class MagnitudeSelectionCuda {
             return ended;
         }
 
-        private boolean endGathering(KeyScansCuda scans, int place, int wanted, long[] totals, Ties ties) {
+        /** Which of the searches that gather is that of each that is wanted. */
+        private int[] places(List<Integer> gathering) {
+            return IntStream.range(0, searches.size()).map(gathering::indexOf).toArray();
+        }
+
+        private boolean endGathering(KeyScansCuda scans, int place, int wanted, Ties ties) {
             KeyBracket search = searches.get(wanted);
             int[] ofTile = scans.inside(place);
             long inside = Arrays.stream(ofTile).asLongStream().sum();

@@ -139,18 +139,23 @@ class TrimmedMergeTest {
         long length = base.elements();
         Tensor out = Tensors.misaligned(base.dtype(), length);
         Selected selected = DisjointMerge.on(DEVICE).merge(base, models, ties, TIES, out);
+        assertThat(Tensors.bytes(out)).as("%s, %d elements, %s, seed %d", what, length, ties, Tensors.SEED)
+                .isEqualTo(Tensors.bytes(define(base, models, ties, TIES, base.dtype())));
+        assertThat(selected.cuts()).hasSameSizeAs(models);
+    }
+
+    /** Sorted, trimmed, and merged element by element. */
+    static Tensor define(Tensor base, List<Trimmed> models, Ties ties, Rule rule, DType type) {
         List<Voter> voters = new ArrayList<>();
         for (Trimmed model : models) {
-            Tensor x = model.x().slice(0, length);
+            Tensor x = model.x().slice(0, base.elements());
             voters.add(new Voter(x, model.weight(), cut(base, x, model.kept(), ties)));
         }
-        Tensor wanted = Tensors.zeros(base.dtype(), length);
-        for (int i = 0; i < length; i++) {
-            Elements.set(wanted, i, DisjointMergeTest.define(base, voters, i, 0, TIES));
+        Tensor wanted = Tensors.zeros(type, base.elements());
+        for (int i = 0; i < base.elements(); i++) {
+            Elements.set(wanted, i, DisjointMergeTest.define(base, voters, i, 0, rule));
         }
-        assertThat(Tensors.bytes(out)).as("%s, %d elements, %s, seed %d", what, length, ties, Tensors.SEED)
-                .isEqualTo(Tensors.bytes(wanted));
-        assertThat(selected.cuts()).hasSameSizeAs(models);
+        return wanted;
     }
 
     /** The definition: the k-th of the sorted keys, and the place where so many equals are kept. */
