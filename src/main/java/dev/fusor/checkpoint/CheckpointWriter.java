@@ -41,12 +41,7 @@ public final class CheckpointWriter implements StagedWriter {
         OPEN, COMMITTED, CLOSED
     }
 
-    private record Slot(ShardPlan shard, Placed tensor, FileChannel channel, Coverage coverage) {
-        /** Where in the file a byte of the tensor is. */
-        long position(long fromByte) {
-            return shard.header().length + tensor.begin() + fromByte;
-        }
-    }
+    private record Slot(ShardPlan shard, Placed tensor, FileChannel channel, Coverage coverage) {}
 
     /**
      * A tensor to be written.
@@ -131,8 +126,7 @@ public final class CheckpointWriter implements StagedWriter {
         for (ShardPlan plan : plans) {
             Path file = staging.path().resolve(plan.fileName());
             try {
-                FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE,
-                        StandardOpenOption.READ);
+                FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
                 channels.add(channel);
                 fileNames.add(file.getFileName());
                 writeFully(channel, 0, ByteBuffer.wrap(plan.header()));
@@ -212,7 +206,7 @@ public final class CheckpointWriter implements StagedWriter {
         long byteSize = slot.tensor().spec().byteSize();
         Transfer.check(source, fromByte, byteSize);
         checkOpen();
-        long position = slot.position(fromByte);
+        long position = slot.shard().header().length + slot.tensor().begin() + fromByte;
         try {
             for (long done = 0; done < source.byteSize();) {
                 long length = Math.min(Transfer.MAX_BYTES, source.byteSize() - done);
@@ -224,36 +218,6 @@ public final class CheckpointWriter implements StagedWriter {
                     "tensor " + Names.quote(tensor) + " cannot be written", e);
         }
         slot.coverage().add(fromByte, fromByte + source.byteSize());
-    }
-
-    /**
-     * Reads a part of a tensor back.
-     *
-     * @param tensor the name
-     * @param fromByte where the part starts, in bytes from the start of the tensor
-     * @param destination off-heap memory for the part; 0 where nothing was written
-     * @throws CheckpointException if the disk fails, or if the thread is interrupted, which closes the file
-     * @throws IndexOutOfBoundsException if the part is not inside the tensor
-     * @throws IllegalArgumentException if there is no such tensor, or the memory lies on the heap
-     */
-    public void read(String tensor, long fromByte, MemorySegment destination) throws IOException {
-        Slot slot = slot(tensor);
-        Transfer.check(destination, fromByte, slot.tensor().spec().byteSize());
-        checkOpen();
-        long position = slot.position(fromByte);
-        try {
-            for (long done = 0; done < destination.byteSize();) {
-                long length = Math.min(Transfer.MAX_BYTES, destination.byteSize() - done);
-                int got = slot.channel().read(destination.asSlice(done, length).asByteBuffer(), position + done);
-                if (got < 0) {
-                    throw new IOException("somebody else made the file shorter");
-                }
-                done += got;
-            }
-        } catch (IOException e) {
-            throw WriteFailure.of(staging.path().resolve(slot.shard().fileName()),
-                    "tensor " + Names.quote(tensor) + " cannot be read back", e);
-        }
     }
 
     private static void writeFully(FileChannel channel, long position, ByteBuffer bytes) throws IOException {

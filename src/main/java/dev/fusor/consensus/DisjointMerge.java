@@ -161,13 +161,6 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
         Tensor begin(long from, int count);
 
         /**
-         * {@return memory with what was merged into a range, some of which is about to be replaced; likewise}
-         *
-         * @param from the range's first element, as when it was begun
-         */
-        Tensor again(long from);
-
-        /**
          * Takes a range.
          *
          * @param from the range's first element
@@ -194,7 +187,8 @@ public sealed interface DisjointMerge permits DisjointMergeCpu {
     Selected merge(Tensor base, List<Trimmed> models, Ties ties, Rule rule, Tensor out);
 
     /**
-     * Merges as {@link #merge(Tensor, List, Ties, Rule, Tensor)} tensors that come in ranges and go in ranges.
+     * Merges as {@link #merge(Tensor, List, Ties, Rule, Tensor)} tensors that come in ranges and go in ranges, where magnitudes are few
+     * in one read.
      *
      * @param base the base model's tensor
      * @param models at least one; tensors of the base's element count

@@ -10,6 +10,7 @@ import dev.fusor.tensor.TensorSource;
 import dev.fusor.trim.KeyWatch;
 import dev.fusor.trim.MagnitudeCut;
 import dev.fusor.trim.MagnitudeSelection;
+import dev.fusor.trim.MagnitudeSelection.Mending;
 import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Selected;
 import dev.fusor.trim.MagnitudeSelection.Ties;
@@ -45,7 +46,35 @@ final class DisjointMergeCpu implements DisjointMerge {
         List<TensorSource> inputs = inputs(base, models.stream().map(Trimmed::x));
         check(inputs, out.dtype(), out.shape());
         checkApart(inputs, out);
-        return merge(base, models, ties, rule, new InPlace(out));
+        return select(inputs, models, ties, new Mending() {
+            @Override
+            public void run(int part, long from, int count, List<MagnitudeCut> cuts, KeyWatch watch) {
+                mergeRange(base, models, rule, cuts, watch, from, out.slice(from, count));
+            }
+
+            @Override
+            public void mend(int part, long from, int[] places, List<MagnitudeCut> cuts) {
+                try (Arena arena = Arena.ofConfined()) {
+                    List<Voter> voters = voters(models, x -> gathered(arena, x, from, places),
+                            cuts.stream().map(cut -> among(cut, from, places)).toList());
+                    Tensor merged = Tensor.allocate(arena, out.dtype(), places.length);
+                    eachRange(voters, 0, 0, places.length,
+                            merge(gathered(arena, base, from, places), voters, 0, rule, merged, null));
+                    scatter(merged, out, from, places);
+                }
+            }
+        });
+    }
+
+    @Override
+    public Selected merge(TensorSource base, List<Trimmed> models, Ties ties, Rule rule, Sink out) {
+        List<TensorSource> inputs = inputs(base, models.stream().map(Trimmed::x));
+        check(inputs, out.dtype(), base.shape());
+        return select(inputs, models, ties, (_, from, count, cuts, watch) -> {
+            Tensor range = out.begin(from, count);
+            mergeRange(base, models, rule, cuts, watch, from, range);
+            out.done(from, range);
+        });
     }
 
     static void checkApart(List<? extends TensorSource> inputs, Tensor out) {
@@ -58,64 +87,36 @@ final class DisjointMergeCpu implements DisjointMerge {
         }
     }
 
-    /** Ranges are merged where they belong. */
-    private record InPlace(Tensor out) implements Sink {
-        @Override
-        public DType dtype() {
-            return out.dtype();
-        }
-
-        @Override
-        public Tensor begin(long from, int count) {
-            return out.slice(from, count);
-        }
-
-        @Override
-        public Tensor again(long from) {
-            return out.slice(from, out.elements() - from);
-        }
-
-        @Override
-        public void done(long from, Tensor range) {}
-    }
-
-    @Override
-    public Selected merge(TensorSource base, List<Trimmed> models, Ties ties, Rule rule, Sink out) {
-        List<TensorSource> inputs = inputs(base, models.stream().map(Trimmed::x));
-        check(inputs, out.dtype(), base.shape());
-        Part whole = new Part(base, inputs.subList(1, inputs.size()));
+    /** Finds the cuts of task vectors and uses them. */
+    private Selected select(List<TensorSource> inputs, List<Trimmed> models, Ties ties, Use use) {
+        Part whole = new Part(inputs.getFirst(), inputs.subList(1, inputs.size()));
         List<Wanted> wanted = IntStream.range(0, models.size()).mapToObj(m -> new Wanted(m, models.get(m).kept()))
                 .toList();
-        return MagnitudeSelection.on(device).select(List.of(whole), wanted, ties, new Use() {
-            @Override
-            public void run(int part, long from, int count, List<MagnitudeCut> cuts, KeyWatch watch) {
-                Tensor range = out.begin(from, count);
-                List<Voter> voters = voters(models, x -> x.slice(from, count), cuts);
-                eachRange(voters, from, 0, count,
-                        merge(base.slice(from, count), voters, from, rule, range, watch));
-                out.done(from, range);
-            }
-
-            @Override
-            public void mend(int part, long from, int[] places, List<MagnitudeCut> cuts) {
-                try (Arena arena = Arena.ofConfined()) {
-                    List<Voter> voters = voters(models, x -> x.gather(arena, from, places),
-                            cuts.stream().map(cut -> among(cut, from, places)).toList());
-                    Tensor merged = Tensor.allocate(arena, out.dtype(), places.length);
-                    eachRange(voters, 0, 0, places.length,
-                            merge(base.gather(arena, from, places), voters, 0, rule, merged, null));
-                    Tensor range = out.again(from);
-                    scatter(merged, places, range);
-                    out.done(from, range);
-                }
-            }
-        });
+        return MagnitudeSelection.on(device).select(List.of(whole), wanted, ties, use);
     }
 
-    private static void scatter(Tensor elements, int[] places, Tensor range) {
-        long bytes = range.dtype().byteSize(1);
+    /** Merges a range by cuts, on the calling thread. */
+    private static void mergeRange(TensorSource base, List<Trimmed> models, Rule rule, List<MagnitudeCut> cuts,
+            KeyWatch watch, long from, Tensor range) {
+        long count = range.elements();
+        List<Voter> voters = voters(models, x -> x.slice(from, count), cuts);
+        eachRange(voters, from, 0, count, merge(base.slice(from, count), voters, from, rule, range, watch));
+    }
+
+    private static Tensor gathered(Arena arena, TensorSource tensor, long from, int[] places) {
+        Tensor range = tensor.slice(from, places[places.length - 1] + 1L);
+        Tensor some = Tensor.allocate(arena, tensor.dtype(), places.length);
+        long bytes = tensor.dtype().byteSize(1);
         for (int i = 0; i < places.length; i++) {
-            MemorySegment.copy(elements.data(), i * bytes, range.data(), places[i] * bytes, bytes);
+            MemorySegment.copy(range.data(), places[i] * bytes, some.data(), i * bytes, bytes);
+        }
+        return some;
+    }
+
+    private static void scatter(Tensor elements, Tensor out, long from, int[] places) {
+        long bytes = out.dtype().byteSize(1);
+        for (int i = 0; i < places.length; i++) {
+            MemorySegment.copy(elements.data(), i * bytes, out.data(), (from + places[i]) * bytes, bytes);
         }
     }
 

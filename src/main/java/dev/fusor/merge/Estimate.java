@@ -78,16 +78,9 @@ public record Estimate(long bytesToRead, long bytesToLookAt, long bytesToWrite, 
         return new Estimate(read, looked, write, tile, inputs, memory);
     }
 
-    /**
-     * {@return whether whole tensors may be trimmed and merged in one} Ranges have to be as large as what is looked at in one go. And
-     * the threads' lists of elements near a cut are on the heap, 8 bytes for each element of a range and model.
-     *
-     * @param models of one tensor, the base not counted
-     * @param threads that merge
-     */
-    boolean allowsOne(int models, int threads) {
-        return tileElements >= LOOK
-                && (long) models * threads * LOOK * 2 * Integer.BYTES <= Runtime.getRuntime().maxMemory() / 4;
+    /** {@return whether tensors may be trimmed on the way: in ranges as large as what is looked at in one go} */
+    boolean allowsOne() {
+        return tileElements >= LOOK;
     }
 
     private static int looks(TensorPlan tensor) {

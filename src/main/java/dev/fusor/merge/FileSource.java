@@ -51,12 +51,6 @@ final class FileSource implements TensorSource {
         return Tensor.of(range.room(entry.dtype().byteSize(count)), entry.dtype(), Shape.of(count));
     }
 
-    /** A range that was read is in the page cache, and of it only the pages with these elements are touched. */
-    @Override
-    public Tensor gather(Arena arena, long from, int[] places) {
-        return checkpoint.map(entry.name()).gather(arena, from, places);
-    }
-
     /** Reads elements from one on, as many as there is room for. */
     void read(long from, MemorySegment room) {
         try {

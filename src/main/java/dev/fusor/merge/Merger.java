@@ -210,7 +210,7 @@ public final class Merger implements AutoCloseable {
             return new Prepared(sources, ranges -> ranges.run(ranges::carry));
         }
         MergeInputs inputs = inputs(tensor, sources);
-        Optional<TrimmedMerge> inOne = cuda == null && estimate.allowsOne(inputs.models().size(), device.threads())
+        Optional<TrimmedMerge> inOne = cuda == null && estimate.allowsOne()
                 ? method(tensor).inOne(inputs)
                 : Optional.empty();
         return new Prepared(sources, inOne.isPresent()
@@ -367,17 +367,6 @@ public final class Merger implements AutoCloseable {
                 @Override
                 public Tensor begin(long from, int count) {
                     return room(count);
-                }
-
-                @Override
-                public Tensor again(long from) {
-                    Tensor range = room(done.get(from).elements);
-                    try {
-                        writer.read(tensor.name(), tensor.outDtype().byteSize(from), range.data());
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
-                    }
-                    return range;
                 }
 
                 @Override

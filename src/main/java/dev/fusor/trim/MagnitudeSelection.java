@@ -106,7 +106,10 @@ public sealed interface MagnitudeSelection permits MagnitudeSelectionCpu {
          * @param watch is told of the keys of each that is wanted; null if nobody asks
          */
         void run(int part, long from, int count, List<MagnitudeCut> cuts, KeyWatch watch);
+    }
 
+    /** A use that can be put right for some elements alone. */
+    interface Mending extends Use {
         /**
          * Uses cuts for some elements of a range, once more.
          *
@@ -123,7 +126,7 @@ public sealed interface MagnitudeSelection permits MagnitudeSelectionCpu {
      *
      * <p>Where few magnitudes are different, as in task vectors of BF16 models, the sample leaves little doubt about the key of
      * each cut. Everything is used by the cuts that are likely, and what is counted meanwhile proves them; ranges in which a
-     * likely cut kept too many or too few are used again. Where nearly all are different, everything is used by cuts in the middle
+     * likely cut kept too many or too few are used again. Where nearly all are different, and the use is {@link Mending}, everything is used by cuts in the middle
      * of a bracket, and the elements in some bracket are listed, up to four million (32 MiB); the cuts are found among them, and
      * those on the wrong side are used again. Else everything is used when the cuts are known. Either way the last use of each element
      * is by the cuts that are returned.

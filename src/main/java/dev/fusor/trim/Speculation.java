@@ -2,6 +2,7 @@ package dev.fusor.trim;
 
 import dev.fusor.device.CpuDevice;
 import dev.fusor.trim.KeySearch.Guess;
+import dev.fusor.trim.MagnitudeSelection.Mending;
 import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.MagnitudeSelection.Use;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
@@ -68,7 +69,7 @@ final class Speculation {
      */
     boolean pass() {
         List<Guess> counted = guesses(KeySearch::countable);
-        List<Guess> all = counted == null ? guesses(KeySearch::listable) : counted;
+        List<Guess> all = counted == null && use instanceof Mending ? guesses(KeySearch::listable) : counted;
         if (all == null) {
             return false;
         }
@@ -140,8 +141,8 @@ final class Speculation {
             int tile = (int) number;
             Range range = tiles.tile(tile);
             List<MagnitudeCut> sure = cuts.stream().map(ofParts -> ofParts.get(range.part())).toList();
-            if (mends) {
-                mend(tile, sure, range);
+            if (mends && use instanceof Mending mending) {
+                mend(tile, sure, range, mending);
             } else if (lists != null || !used || !alike(likelyCuts(tile), sure, range)) {
                 use(tile, sure, null);
             }
@@ -155,7 +156,7 @@ final class Speculation {
     }
 
     /** Uses the listed elements again that sure cuts may treat otherwise than likely ones. */
-    private void mend(int tile, List<MagnitudeCut> sure, Range range) {
+    private void mend(int tile, List<MagnitudeCut> sure, Range range, Mending mending) {
         List<MagnitudeCut> likely = likelyCuts(tile);
         int[] wrong = {};
         for (int w = 0; w < guesses.size(); w++) {
@@ -168,7 +169,7 @@ final class Speculation {
         Arrays.sort(wrong);
         if (wrong.length > 0) {
             tiles.readElsewhere(new Range(range.part(), range.from(), wrong.length));
-            use.mend(range.part(), range.from(), wrong, sure);
+            mending.mend(range.part(), range.from(), wrong, sure);
         }
     }
 

@@ -22,7 +22,6 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 class CheckpointWriterTest {
     private static final long NO_LIMIT = Long.MAX_VALUE;
@@ -214,22 +213,6 @@ class CheckpointWriterTest {
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> writer.write("a", 0, MemorySegment.ofArray(new byte[8])))
                     .withMessageContaining("off-heap");
-        }
-    }
-
-    @Test
-    void readsBackWhatWasWrittenAndZerosElsewhere() throws IOException {
-        List<Spec> specs = List.of(spec("a", DType.F32, 3), spec("b", DType.BF16, 5));
-        try (CheckpointWriter writer = CheckpointWriter.create(output(), specs, NO_LIMIT, Map.of(), false)) {
-            MemorySegment part = random("part", 6);
-            writer.write("b", 2, part);
-            MemorySegment back = arena.allocate(10).fill((byte) 1);
-            writer.read("b", 0, back);
-            assertThat(back.asSlice(2, 6).mismatch(part)).isEqualTo(-1);
-            assertThat(back.get(JAVA_BYTE, 1) + back.get(JAVA_BYTE, 8)).isZero();
-            MemorySegment beyond = arena.allocate(3);
-            assertThatThrownBy(() -> writer.read("b", 8, beyond)).isInstanceOf(IndexOutOfBoundsException.class);
-            assertThatIllegalArgumentException().isThrownBy(() -> writer.read("c", 0, beyond));
         }
     }
 

@@ -35,25 +35,17 @@ class OneReadMergeTest {
     @TempDir
     Path folder;
 
-    /** Beside each input once, a sample is looked at, and what was wrong; or nearly all of it where this cannot be done. */
+    /** Beside each input once, a sample is looked at, and what was wrong, where magnitudes are few; else nearly all of it. */
     @ParameterizedTest
-    @CsvSource({"BF16, BF16, 0.25", "F32, BF16, 0.15", "F16, F16, 1.2"})
-    void mergesAsItIsDefinedInOneReadAndInTwo(DType type, DType out, double most) throws IOException {
+    @CsvSource({"BF16, BF16, 0.01, 0.25", "BF16, F32, 0.01, 0.25", "F32, F32, 1, 1.2"})
+    void mergesAsItIsDefinedHoweverItIsCarriedOut(DType type, DType out, double least, double most)
+            throws IOException {
         Map<String, byte[]> wanted = models(type, out);
         Path recipe = recipe("dtype: " + out);
-        merge(recipe, wanted, 0.01, most, "--threads", 7, "--reading", "reads");
+        merge(recipe, wanted, least, most, "--threads", 1);
+        merge(recipe, wanted, least, most, "--threads", 7, "--reading", "reads");
+        merge(recipe, wanted, least, most, "--threads", 2, "--reading", "mapped");
         merge(recipe, wanted, 1, 1.2, "--threads", 2, "--max-memory", tight());
-    }
-
-    @Test
-    void neitherThreadsNorReadingNorLimitsChangeWhatIsMerged() throws IOException {
-        Map<String, byte[]> wanted = models(DType.F32, DType.F32);
-        Path recipe = recipe("dtype: F32");
-        merge(recipe, wanted, 0.01, 0.15, "--threads", 1);
-        merge(recipe, wanted, 0.01, 0.15, "--threads", 2, "--reading", "mapped");
-        merge(recipe, wanted, 1, 1.2, "--threads", 2, "--max-memory", tight());
-        // Lists of so many threads would take more than a quarter of the heap.
-        merge(recipe, wanted, 1, 1.2, "--threads", Runtime.getRuntime().maxMemory() / 4 / 3_000_000);
     }
 
     /** Ranges of 2^16 elements for two threads. */
@@ -62,15 +54,14 @@ class OneReadMergeTest {
     }
 
     /** All differences are as large, so what is kept are the first; results that are kept are too large for F16. */
-    @ParameterizedTest
-    @CsvSource({"BF16, 0", "F32, 1e-3"})
-    void whatIsNotFiniteIsCountedOnce(DType type, double spread) throws IOException {
+    @Test
+    void whatIsNotFiniteIsCountedOnce() throws IOException {
         int length = 200_003;
-        Tensor base = Tensors.zeros(type, length);
-        Tensor x = Tensors.zeros(type, length);
+        Tensor base = Tensors.zeros(DType.BF16, length);
+        Tensor x = Tensors.zeros(DType.BF16, length);
         for (int i = 0; i < length; i++) {
             Elements.set(base, i, 65_024);
-            Elements.set(x, i, 65_536 + (i * 7919L % length) * spread);
+            Elements.set(x, i, 65_536);
         }
         Models.write(folder.resolve("base"), Map.of("w", base));
         Models.write(folder.resolve("x"), Map.of("w", x));

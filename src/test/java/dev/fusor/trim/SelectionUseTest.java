@@ -5,10 +5,10 @@ import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Elements;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.testing.Tensors;
+import dev.fusor.trim.MagnitudeSelection.Mending;
 import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Selected;
 import dev.fusor.trim.MagnitudeSelection.Ties;
-import dev.fusor.trim.MagnitudeSelection.Use;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
 import java.util.List;
 import java.util.function.IntToDoubleFunction;
@@ -57,7 +57,7 @@ class SelectionUseTest {
         boolean[] used = new boolean[LENGTH];
         Selected selected = MagnitudeSelection.on(DEVICE).select(parts,
                 List.of(new Wanted(0, k), new Wanted(0, 0), new Wanted(0, LENGTH)), ties,
-                new Use() {
+                new Mending() {
                     @Override
                     public void run(int part, long from, int count, List<MagnitudeCut> cuts, KeyWatch watch) {
                         assertThat(cuts.subList(1, 3)).containsExactly(MagnitudeCut.NONE, MagnitudeCut.ALL);
