@@ -89,12 +89,8 @@ public final class DisjointMergeCuda implements AutoCloseable {
             voters = List.copyOf(voters);
         }
 
-        private List<Tensor> inputs() {
-            return Stream.concat(voters.stream().map(Voter::x), Stream.of(base)).toList();
-        }
-
-        private long cut(MemorySegment table, long from, int number) {
-            return CudaTiles.cut(inputs(), List.of(out), table, from, number);
+        private List<Tensor> models() {
+            return voters.stream().map(Voter::x).toList();
         }
     }
 
@@ -143,7 +139,7 @@ public final class DisjointMergeCuda implements AutoCloseable {
                     "the items of a launch have as many models each, and begin with element 0 or a later one; got %d from element %d after %d"
                             .formatted(item.voters().size(), item.first(), first.voters().size()));
         }
-        item.inputs().forEach(tensor -> check(tensor, first.base().dtype(), item));
+        Stream.concat(item.models().stream(), Stream.of(item.base())).forEach(tensor -> check(tensor, first.base().dtype(), item));
         check(item.out(), first.out().dtype(), item);
         item.voters().forEach(voter -> check(voter.drop(), item));
     }
@@ -185,24 +181,18 @@ public final class DisjointMergeCuda implements AutoCloseable {
         int divisors = elects && models <= SLOTS ? 1 << models : 1;
         CudaKernel kernel = CudaFormats.kernel(stream, "consensus", "disjoint_merge", items.getFirst().base().dtype(),
                 "disjoint_merge_" + (models <= 4 ? 4 : SLOTS));
-        long tiles = items.stream().mapToLong(item -> item.cut(null, 0, 0)).sum();
-        long addressesAt = tiles * CudaTiles.BYTES;
-        long votersAt = addressesAt + items.size() * (models + 2L) * Long.BYTES;
+        CudaTiles tiles = new CudaTiles(
+                items.stream().map(item -> new CudaTiles.Item(item.models(), item.base(), List.of(item.out()))).toList());
+        long count = tiles.count();
+        long votersAt = tiles.bytes();
         long itemsAt = votersAt + (long) items.size() * models * VOTER_BYTES;
         long divisorsAt = (itemsAt + (long) items.size() * ITEM_BYTES + 15) / 16 * 16;
         this.tables = CudaMemory.allocate(stream, divisorsAt + (long) items.size() * divisors * DIVISOR_BYTES);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(tables.segment().byteSize(), Long.BYTES);
-            long tile = 0;
+            tiles.write(host);
             for (int i = 0; i < items.size(); i++) {
                 Item item = items.get(i);
-                tile += item.cut(host, tile, i);
-                MemorySegment addresses = host.asSlice(addressesAt + i * (models + 2L) * Long.BYTES);
-                List<Tensor> inputs = item.inputs();
-                for (int m = 0; m <= models; m++) {
-                    addresses.setAtIndex(JAVA_LONG, m, inputs.get(m).data().address());
-                }
-                addresses.setAtIndex(JAVA_LONG, models + 1, item.out().data().address());
                 for (int m = 0; m < models; m++) {
                     write(item.voters().get(m),
                             host.asSlice(votersAt + ((long) i * models + m) * VOTER_BYTES, VOTER_BYTES));
@@ -222,11 +212,11 @@ public final class DisjointMergeCuda implements AutoCloseable {
             tables.close();
             throw e;
         }
-        this.operands = new Operands(tables.segment().asSlice(addressesAt), tables.segment().asSlice(votersAt),
+        this.operands = new Operands(tables.segment().asSlice(tiles.addressesAt()), tables.segment().asSlice(votersAt),
                 tables.segment().asSlice(itemsAt), tables.segment().asSlice(divisorsAt), models, rule,
                 items.getFirst().out().dtype());
-        launch.grid((int) Math.min(tiles, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                .set(0, tables.segment()).set(1, tiles).set(2, divisors);
+        launch.grid((int) Math.min(count, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                .set(0, tables.segment()).set(1, count).set(2, divisors);
         operands.on(launch, 3);
     }
 

@@ -11,8 +11,8 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 /**
- * The tables by which blocks find what they have to do: tiles, which say which elements of which item (tiles.cuh), and behind
- * them the addresses of each item's tensors.
+ * The tables by which blocks find what they have to do: tiles, which say which elements of which item (tiles.cuh), the first of an
+ * item so short that vectors of 16 bytes of input can begin after it, and behind them the addresses of each item's tensors.
  *
  * @param items of one launch, all with as many models and outputs
  */
@@ -35,8 +35,22 @@ public record CudaTiles(List<Item> items) {
             return Stream.concat(models.stream(), Stream.ofNullable(base)).toList();
         }
 
+        /** Cuts them into tiles, written from a place of a table on, or counted if it is null; {@return how many there are} */
         private long cut(MemorySegment table, long first, int number) {
-            return CudaTiles.cut(inputs(), outputs, table, first, number);
+            long count = 0;
+            long end = outputs.getFirst().elements();
+            int head = beforeAligned(inputs(), outputs);
+            for (long from = 0; from < end; count++) {
+                long to = Math.min(end, from == 0 && head > 0 ? head : from + ELEMENTS);
+                if (table != null) {
+                    long at = (first + count) * BYTES;
+                    table.set(JAVA_LONG, at, from);
+                    table.set(JAVA_INT, at + 8, (int) (to - from));
+                    table.set(JAVA_INT, at + 12, number);
+                }
+                from = to;
+            }
+            return count;
         }
 
         private LongStream addresses() {
@@ -73,33 +87,6 @@ public record CudaTiles(List<Item> items) {
         }
         long[] addresses = items.stream().flatMapToLong(Item::addresses).toArray();
         MemorySegment.copy(addresses, 0, table, JAVA_LONG, addressesAt(), addresses.length);
-    }
-
-    /**
-     * Cuts an item into tiles, the first so short that vectors of 16 bytes of input can begin after it.
-     *
-     * @param inputs the item's inputs, of one type
-     * @param outputs the item's outputs, of one type
-     * @param table receives the tiles, or null to count them
-     * @param first the place of the item's first tile in the table
-     * @param item its number
-     * @return how many there are
-     */
-    public static long cut(List<Tensor> inputs, List<Tensor> outputs, MemorySegment table, long first, int item) {
-        long count = 0;
-        long end = outputs.getFirst().elements();
-        int head = beforeAligned(inputs, outputs);
-        for (long from = 0; from < end; count++) {
-            long to = Math.min(end, from == 0 && head > 0 ? head : from + ELEMENTS);
-            if (table != null) {
-                long at = (first + count) * BYTES;
-                table.set(JAVA_LONG, at, from);
-                table.set(JAVA_INT, at + 8, (int) (to - from));
-                table.set(JAVA_INT, at + 12, item);
-            }
-            from = to;
-        }
-        return count;
     }
 
     /** Elements before the first at which all addresses allow vectors; 0 if there is none. */
