@@ -139,7 +139,8 @@ public final class DisjointMergeCuda implements AutoCloseable {
                     "the items of a launch have as many models each, and begin with element 0 or a later one; got %d from element %d after %d"
                             .formatted(item.voters().size(), item.first(), first.voters().size()));
         }
-        Stream.concat(item.models().stream(), Stream.of(item.base())).forEach(tensor -> check(tensor, first.base().dtype(), item));
+        Stream.concat(item.models().stream(), Stream.of(item.base()))
+                .forEach(tensor -> check(tensor, first.base().dtype(), item));
         check(item.out(), first.out().dtype(), item);
         item.voters().forEach(voter -> check(voter.drop(), item));
     }
@@ -182,7 +183,8 @@ public final class DisjointMergeCuda implements AutoCloseable {
         CudaKernel kernel = CudaFormats.kernel(stream, "consensus", "disjoint_merge", items.getFirst().base().dtype(),
                 "disjoint_merge_" + (models <= 4 ? 4 : SLOTS));
         CudaTiles tiles = new CudaTiles(
-                items.stream().map(item -> new CudaTiles.Item(item.models(), item.base(), List.of(item.out()))).toList());
+                items.stream().map(item -> new CudaTiles.Item(item.models(), item.base(), List.of(item.out())))
+                        .toList());
         long count = tiles.count();
         long votersAt = tiles.bytes();
         long itemsAt = votersAt + (long) items.size() * models * VOTER_BYTES;

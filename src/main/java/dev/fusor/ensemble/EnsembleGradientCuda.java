@@ -57,11 +57,13 @@ public final class EnsembleGradientCuda implements AutoCloseable {
             combined.put(byLabel ? LogitEnsemble.Output.LOSS : LogitEnsemble.Output.ENTROPY,
                     outputs.get(Output.OBJECTIVE));
         }
+        boolean labelsAlone = mode == Mode.PROBABILITIES && byLabel;
         this.job = new EnsembleJob(stream, mode, batch, combined, 0,
-                new Gradient(objective, outputs.get(Output.WEIGHTS), outputs.get(Output.TEMPERATURES)), null);
+                new Gradient(objective, outputs.get(Output.WEIGHTS), outputs.get(Output.TEMPERATURES)), null,
+                labelsAlone ? Long.MAX_VALUE : EnsembleJob.cachedBytes(stream));
         try {
             job.overParts(mode == Mode.PROBABILITIES ? Phase.MEASURE : Phase.COMBINE);
-            if (mode == Mode.PROBABILITIES && byLabel) {
+            if (labelsAlone) {
                 CudaKernel kernel = job.kernel("ensemble_gradient", "differentiate_label");
                 job.add(kernel, kernel.prepare(8, 8, 8), job.rowsAtOnce(), WARP, 0);
             } else {

@@ -97,9 +97,10 @@ final class EnsembleJob implements AutoCloseable {
      * @param ranks how many best classes are wanted
      * @param gradient null if there is none
      * @param held null if rows are not held
+     * @param mostBytes of logits that a launch goes over before the next one does: {@link #cachedBytes} if that reads them again
      */
     EnsembleJob(CudaStream stream, Mode mode, Batch batch, Map<Output, Tensor> outputs, int ranks, Gradient gradient,
-            HeldRows held) {
+            HeldRows held, long mostBytes) {
         this.stream = stream;
         this.type = batch.models().getFirst().logits().dtype();
         this.rows = batch.rows();
@@ -111,7 +112,8 @@ final class EnsembleJob implements AutoCloseable {
         long recordBytes = (models + 1L) * chunks * RECORD_BYTES;
         long statisticsBytes = (models + 1L) * STATISTICS_BYTES;
         long rowBytes = recordBytes + statisticsBytes + Integer.BYTES;
-        this.rowsAtOnce = Math.max(1, Math.min(rows, MOST_SCRATCH / rowBytes));
+        long logitBytes = type.byteSize((long) models * batch.classes());
+        this.rowsAtOnce = Math.max(1, Math.min(Math.min(rows, MOST_SCRATCH / rowBytes), mostBytes / logitBytes));
         long scratchAt = (JOB_BYTES + (long) models * MODEL_BYTES + 15) / 16 * 16;
         this.memory = CudaMemory.allocate(stream, scratchAt + rowsAtOnce * rowBytes);
         MemorySegment records = memory.segment().asSlice(scratchAt);
@@ -147,6 +149,11 @@ final class EnsembleJob implements AutoCloseable {
             memory.close();
             throw e;
         }
+    }
+
+    /** {@return how many bytes a second launch finds in the cache that a first has read, beside what both write} */
+    static long cachedBytes(CudaStream stream) {
+        return stream.device().info().cacheBytes() / 2;
     }
 
     /** {@return a kernel for the type of the logits} */

@@ -29,9 +29,10 @@ record HeldRows(CudaKernel kernel, int parts, int threads, int sharedBytes, int 
      *
      * @param chunks of a row in a block; 0 to hold none
      * @param together rows that are held at the same time
+     * @param cachedBytes of rows that are not held, and read again
      */
-    record Limits(int chunks, int together) {
-        static final Limits NONE = new Limits(Integer.MAX_VALUE, Integer.MAX_VALUE);
+    record Limits(int chunks, int together, long cachedBytes) {
+        static final Limits NONE = new Limits(Integer.MAX_VALUE, Integer.MAX_VALUE, Long.MAX_VALUE);
     }
 
     /**

@@ -78,8 +78,11 @@ public final class LogitEnsembleCuda implements AutoCloseable {
     private LogitEnsembleCuda(CudaStream stream, Mode mode, Batch batch, Map<Output, Tensor> outputs, Limits limits) {
         int ranks = ranks(outputs);
         List<Phase> phases = phases(mode, batch, outputs);
-        HeldRows held = readsTwice(phases, mode, batch, outputs) ? held(stream, phases, batch, limits) : null;
-        this.job = new EnsembleJob(stream, mode, batch, outputs, ranks, null, held);
+        boolean again = readsTwice(phases, mode, batch, outputs);
+        HeldRows held = again ? held(stream, phases, batch, limits) : null;
+        this.job = new EnsembleJob(stream, mode, batch, outputs, ranks, null, held, again && held == null
+                ? Math.min(EnsembleJob.cachedBytes(stream), limits.cachedBytes())
+                : Long.MAX_VALUE);
         try {
             if (batch.classes() <= FEW_CLASSES) {
                 fewClasses(phases, batch.classes(), ranks);
@@ -171,6 +174,11 @@ public final class LogitEnsembleCuda implements AutoCloseable {
     /** {@return how many launches have rows that memory is used for at once} */
     int launches() {
         return job.launches();
+    }
+
+    /** {@return how many rows these are} */
+    long rowsAtOnce() {
+        return job.rowsAtOnce();
     }
 
     /** Frees the tables, in order with what was enqueued. */

@@ -38,7 +38,7 @@ class LogitEnsembleCudaTest extends CudaBatches {
     }
 
     /** Two launches where one would hold rows, as if they were too long for the device. */
-    private static final Limits NOT_HELD = new Limits(0, 0);
+    private static final Limits NOT_HELD = new Limits(0, 0, Long.MAX_VALUE);
 
     private Map<Output, Tensor> run(Mode mode, Batch host, Set<Output> wanted, DType results, int shift) {
         return run(mode, host, wanted, results, shift, Limits.NONE);
@@ -141,7 +141,7 @@ class LogitEnsembleCudaTest extends CudaBatches {
             {3073, 5, 2, 2}, {9217, 2, 9, 2}, {11_111, 1, 5, 1}};
         for (int i = 0; i < cases.length; i++) {
             Batch batch = LogitEnsembleTest.random(cases[i][0], cases[i][1], TYPES.get(i % 3), 300 + i);
-            check(mode, batch, i % 2, new Limits(cases[i][2], cases[i][3]));
+            check(mode, batch, i % 2, new Limits(cases[i][2], cases[i][3], Long.MAX_VALUE));
         }
     }
 
@@ -157,6 +157,24 @@ class LogitEnsembleCudaTest extends CudaBatches {
         assertLaunches(Mode.PROBABILITIES, batch, Output.LOSS, 2, 2);
         assertLaunches(Mode.VOTE, batch, Output.ARGMAX, 2, 2);
         assertLaunches(Mode.PROBABILITIES, LogitEnsembleTest.random(1500, 64, DType.F32, 1), Output.ARGMAX, 2, 2);
+    }
+
+    /** As many as the cache has room for, one at least, before the same rows are read again. */
+    @ParameterizedTest
+    @EnumSource(names = {"PROBABILITIES", "MOST_CONFIDENT", "LOGITS"})
+    void rowsThatAreReadTwiceAreTakenAFewAtATime(Mode mode) {
+        Batch batch = LogitEnsembleTest.random(1030, 2, DType.BF16, 9);
+        long rowBytes = 2 * 2 * 1030;
+        for (long rows : new long[]{0, 1, 2}) {
+            Limits limits = new Limits(0, 0, rows * rowBytes + 1);
+            check(mode, batch, 0, limits);
+            Map<Output, Tensor> outputs = Map.of(Output.PROBABILITIES,
+                    shaped(LogitEnsembleTest.output(Output.PROBABILITIES, batch), 0));
+            try (LogitEnsembleCuda ensemble = LogitEnsembleCuda.prepare(stream, mode, there(batch, 0), outputs,
+                    limits)) {
+                assertThat(ensemble.rowsAtOnce()).as("%s, seed %d", mode, Tensors.SEED).isEqualTo(Math.max(1, rows));
+            }
+        }
     }
 
     private void assertLaunches(Mode mode, Batch host, Output output, int held, int notHeld) {

@@ -9,9 +9,10 @@ package dev.fusor.device.cuda;
  * @param computeMinor and after it
  * @param memory bytes of device memory
  * @param multiprocessors how many
+ * @param cacheBytes of the second-level cache
  */
 public record CudaDeviceInfo(int ordinal, String name, int computeMajor, int computeMinor, long memory,
-        int multiprocessors) {
+        int multiprocessors, long cacheBytes) {
     /** {@return the compute capability as one number: 10 times the major plus the minor} */
     public int computeCapability() {
         return 10 * computeMajor + computeMinor;

@@ -90,7 +90,8 @@ public final class CudaDriver {
         return new CudaDeviceInfo(ordinal, name,
                 attribute(device, LibCuda.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR()),
                 attribute(device, LibCuda.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR()), memory,
-                attribute(device, LibCuda.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT()));
+                attribute(device, LibCuda.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT()),
+                attribute(device, LibCuda.CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE()));
     }
 
     static int attribute(int device, int attribute) {
