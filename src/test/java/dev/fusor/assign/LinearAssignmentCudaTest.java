@@ -64,9 +64,9 @@ class LinearAssignmentCudaTest extends CudaTensors {
         }
     }
 
-    /** As large problems are solved, by up to 32 blocks; the other families take longer here and nothing else. */
+    /** As large problems are solved, by up to 32 blocks. Points of a square go through all phases; the other families take longer here and nothing else. */
     @ParameterizedTest
-    @EnumSource(names = {"UNIFORM", "GAUSSIAN_DOT", "TIES", "CONSTANT"})
+    @EnumSource(names = {"UNIFORM", "GAUSSIAN_DOT", "TIES", "CONSTANT", "GEOMETRIC"})
     void blocksThatBidTogetherFollowTheDefinition(Costs family) {
         for (int[] shape : new int[][]{{1, 1}, {2, 3}, {31, 31}, {33, 33}, {34, 70}, {70, 34}}) {
             DType type = TYPES[random.nextInt(4)];
