@@ -96,7 +96,6 @@ public final class WeightedSumCuda implements AutoCloseable {
         int outputs = items.getFirst().outputs().size();
         CudaTiles tiles = new CudaTiles(
                 items.stream().map(item -> new CudaTiles.Item(item.models(), item.base(), item.outputs())).toList());
-        long count = tiles.count();
         long reciprocalsAt = tiles.bytes();
         long scalarsAt = reciprocalsAt + (long) items.size() * outputs * Double.BYTES;
         this.tables = CudaMemory.allocate(stream,
@@ -111,8 +110,8 @@ public final class WeightedSumCuda implements AutoCloseable {
             tables.close();
             throw e;
         }
-        launch.grid((int) Math.min(count, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                .set(0, tables.segment()).set(1, count)
+        launch.grid((int) Math.min(tiles.count(), kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                .set(0, tables.segment()).set(1, tiles.count())
                 .set(2, tables.segment().asSlice(tiles.addressesAt())).set(3, tables.segment().asSlice(scalarsAt))
                 .set(4, tables.segment().asSlice(reciprocalsAt)).set(5, models).set(6, outputs)
                 .set(7, CudaFormats.number(items.getFirst().outputs().getFirst().dtype()));

@@ -185,7 +185,6 @@ public final class DisjointMergeCuda implements AutoCloseable {
         CudaTiles tiles = new CudaTiles(
                 items.stream().map(item -> new CudaTiles.Item(item.models(), item.base(), List.of(item.out())))
                         .toList());
-        long count = tiles.count();
         long votersAt = tiles.bytes();
         long itemsAt = votersAt + (long) items.size() * models * VOTER_BYTES;
         long divisorsAt = (itemsAt + (long) items.size() * ITEM_BYTES + 15) / 16 * 16;
@@ -217,8 +216,8 @@ public final class DisjointMergeCuda implements AutoCloseable {
         this.operands = new Operands(tables.segment().asSlice(tiles.addressesAt()), tables.segment().asSlice(votersAt),
                 tables.segment().asSlice(itemsAt), tables.segment().asSlice(divisorsAt), models, rule,
                 items.getFirst().out().dtype());
-        launch.grid((int) Math.min(count, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                .set(0, tables.segment()).set(1, count).set(2, divisors);
+        launch.grid((int) Math.min(tiles.count(), kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                .set(0, tables.segment()).set(1, tiles.count()).set(2, divisors);
         operands.on(launch, 3);
     }
 

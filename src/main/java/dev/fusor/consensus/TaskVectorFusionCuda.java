@@ -97,7 +97,6 @@ public final class TaskVectorFusionCuda implements AutoCloseable {
         CudaTiles tiles = new CudaTiles(
                 items.stream().map(item -> new CudaTiles.Item(item.models(), item.base(), List.of(item.out())))
                         .toList());
-        long count = tiles.count();
         long thresholdsAt = tiles.bytes();
         int thresholds = Math.max(SLOTS, models);
         this.tables = CudaMemory.allocate(stream, thresholdsAt + (long) thresholds * Float.BYTES);
@@ -111,8 +110,8 @@ public final class TaskVectorFusionCuda implements AutoCloseable {
             tables.close();
             throw e;
         }
-        launch.grid((int) Math.min(count, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                .set(0, tables.segment()).set(1, count).set(2, tables.segment().asSlice(tiles.addressesAt()))
+        launch.grid((int) Math.min(tiles.count(), kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                .set(0, tables.segment()).set(1, tiles.count()).set(2, tables.segment().asSlice(tiles.addressesAt()))
                 .set(3, tables.segment().asSlice(thresholdsAt)).set(4, models).set(8, (float) lambda)
                 .set(9, CudaFormats.number(items.getFirst().out().dtype()));
         // The numbers of the kinds are those of task_vector_fusion.cuh.

@@ -101,15 +101,15 @@ public final class TaskVectorVarianceCuda {
         CudaKernel kernel = CudaFormats.kernel(stream, "trim", "task_vector_variance", base.dtype(),
                 "task_vector_variance_" + (models.size() <= 4 ? 4 : SLOTS));
         CudaTiles tiles = new CudaTiles(List.of(new CudaTiles.Item(models, base, List.of(out))));
-        long count = tiles.count();
         try (Arena arena = Arena.ofConfined();
                 CudaMemory tables = CudaMemory.allocate(stream, tiles.bytes());
                 CudaLaunch launch = kernel.prepare(8, 8, 8, 4, 4, 4, 8)) {
             MemorySegment host = arena.allocate(tiles.bytes(), Long.BYTES);
             tiles.write(host);
             stream.upload(host, tables.segment());
-            launch.grid((int) Math.min(count, kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
-                    .set(0, tables.segment()).set(1, count).set(2, tables.segment().asSlice(tiles.addressesAt()))
+            launch.grid((int) Math.min(tiles.count(), kernel.residentBlocks(THREADS, 0))).block(THREADS, 0)
+                    .set(0, tables.segment()).set(1, tiles.count())
+                    .set(2, tables.segment().asSlice(tiles.addressesAt()))
                     .set(3, models.size()).set(4, wanted).set(5, cut.key()).set(6, cut.lastTie()).on(stream);
         }
     }

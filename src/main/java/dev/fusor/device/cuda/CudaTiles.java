@@ -13,10 +13,8 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 /**
  * The tables by which blocks find what they have to do: tiles, which say which elements of which item (tiles.cuh), the first of an
  * item so short that vectors of 16 bytes of input can begin after it, and behind them the addresses of each item's tensors.
- *
- * @param items of one launch, all with as many models and outputs
  */
-public record CudaTiles(List<Item> items) {
+public final class CudaTiles {
     /** Bytes of one tile in a table. */
     public static final int BYTES = 16;
 
@@ -59,14 +57,27 @@ public record CudaTiles(List<Item> items) {
         }
     }
 
+    private final List<Item> items;
+    private final long count;
+
+    /**
+     * Counts the tiles.
+     *
+     * @param items of one launch, at least one, all with as many models and outputs
+     */
+    public CudaTiles(List<Item> items) {
+        this.items = List.copyOf(items);
+        this.count = items.stream().mapToLong(item -> item.cut(null, 0, 0)).sum();
+    }
+
     /** {@return how many tiles there are} */
     public long count() {
-        return items.stream().mapToLong(item -> item.cut(null, 0, 0)).sum();
+        return count;
     }
 
     /** {@return bytes before the addresses} */
     public long addressesAt() {
-        return count() * BYTES;
+        return count * BYTES;
     }
 
     /** {@return bytes of both tables} */
