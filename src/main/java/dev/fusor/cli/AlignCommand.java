@@ -94,7 +94,7 @@ final class AlignCommand implements Callable<Integer> {
             List<Checkpoint> checkpoints = models.checkpoints();
             MergePlan plan = Planner.plan(recipe, models.descriptions(), new PlanOptions(false, seed));
             MergeCommand.checkOutput(output, overwrite, Estimate.of(plan, checkpoints, options));
-            MergeCommand.checkReplaces(output, checkpoints);
+            RecipeModels.checkKept(output, checkpoints);
             PermutationSpec groups = Alignments.spec(recipe, here, plan, checkpoints, err).orElseThrow();
             Alignment alignment = firstActivations == null
                     ? Alignments.compute(plan, groups, checkpoints, matching,

@@ -116,7 +116,7 @@ final class MergeCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         plan.notes().forEach(note -> err.println("note: " + note));
         checkOutput(output, overwrite, estimate);
-        checkReplaces(output, checkpoints);
+        RecipeModels.checkKept(output, checkpoints);
         Optional<PermutationSpec> permutations = Alignments.spec(recipe, folder(), plan, checkpoints, err);
         String looked = estimate.bytesToLookAt() == 0
                 ? ""
@@ -198,17 +198,6 @@ final class MergeCommand implements Callable<Integer> {
         if (free < estimate.bytesToWrite()) {
             throw new MergeException("%s has %s free and the output takes %s; make room or choose another disk"
                     .formatted(parent, Sizes.words(free), Sizes.words(estimate.bytesToWrite())));
-        }
-    }
-
-    /** Whether the output leaves all models alone. */
-    static void checkReplaces(Path output, List<Checkpoint> models) throws IOException, MergeException {
-        for (Checkpoint model : models) {
-            if (Files.exists(output) && model.path().toRealPath().startsWith(output.toRealPath())) {
-                throw new MergeException(
-                        "%s would be replaced and the model %s, which is read, lost with it; give another folder"
-                                .formatted(output, model.path()));
-            }
         }
     }
 

@@ -114,7 +114,7 @@ final class PathCommand implements Callable<Integer> {
         try (RecipeModels models = new RecipeModels(recipe, Path.of("").toAbsolutePath())) {
             List<Checkpoint> checkpoints = models.checkpoints();
             MergePlan plan = Planner.plan(recipe, models.descriptions(), PlanOptions.standard());
-            MergeCommand.checkReplaces(output, checkpoints);
+            RecipeModels.checkKept(output, checkpoints);
             MergeCommand.checkOutput(point, false, Estimate.of(plan, checkpoints, options));
             try (Merger merger = new Merger(plan, checkpoints, options, Progress.SILENT, Optional.empty())) {
                 merger.merge(point, recipe.text());

@@ -2,11 +2,13 @@ package dev.fusor.cli;
 
 import dev.fusor.checkpoint.Checkpoint;
 import dev.fusor.checkpoint.TensorEntry;
+import dev.fusor.merge.MergeException;
 import dev.fusor.recipe.ModelInfo;
 import dev.fusor.recipe.Recipe;
 import dev.fusor.recipe.RecipeException;
 import dev.fusor.recipe.TensorInfo;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -44,6 +46,21 @@ final class RecipeModels implements AutoCloseable {
     /** What they hold. */
     List<ModelInfo> descriptions() {
         return descriptions;
+    }
+
+    /** Refuses an output that would take the place of a model. */
+    static void checkKept(Path output, List<Checkpoint> models) throws IOException, MergeException {
+        if (!Files.exists(output)) {
+            return;
+        }
+        Path replaced = output.toRealPath();
+        for (Checkpoint model : models) {
+            if (model.path().toRealPath().startsWith(replaced)) {
+                throw new MergeException(
+                        "%s would be replaced and the model %s, which is read, lost with it; give another folder"
+                                .formatted(output, model.path()));
+            }
+        }
     }
 
     private static ModelInfo describe(String reference, Checkpoint checkpoint) throws IOException {
