@@ -1,7 +1,7 @@
 // Linear assignments: the steps of the contract one after the other, each decision by all threads of a block.
 //
 //   contract  assign/LinearAssignment.java; costs are those after negation, with rows no more than columns
-//   input     costs T[problems][rows][columns], the largest magnitude that is allowed
+//   input     costs T[problems][rows][columns], the largest magnitude that is allowed, what the duals of rows are expected to be
 //   output    for each problem the column and the dual of each row, the row and the dual of each column, a status. Of a problem that is refused
 //             the status alone is defined
 //   transpose rows for columns, where there are more rows
@@ -127,6 +127,7 @@ struct Job {
     Table* table;
     int* owners;                // scratch of each block
     int* queues;
+    const double* expected;     // duals of the rows as they were given, of every problem
 };
 
 template <typename T>
@@ -227,6 +228,7 @@ struct Solver {
     const int rows;
     const int columns;
     const double largest;
+    const double* const expected;
     Board& board;
     // For each column.
     double* const dual;      // never rises
@@ -252,9 +254,10 @@ struct Solver {
     __device__ double survey(int j, bool& wrong) const
     {
         double least = kInfinity;
-        costs.template each<kBytesAhead / sizeof(T)>(j, columns, rows, [&](int, double cost) {
+        costs.template each<kBytesAhead / sizeof(T)>(j, columns, rows, [&](int i, double cost) {
             wrong |= !(cost > -kInfinity) || (cost < kInfinity && fabs(cost) > largest);
-            least = cost < least ? cost : least;
+            const double reduced = cost - __ldg(expected + i);
+            least = reduced < least ? reduced : least;
         });
         wrong |= rows == columns && least == kInfinity;
         return rows == columns ? least : 0;
@@ -571,7 +574,7 @@ __device__ inline void solve(const Job& job)
     int* const owner = job.owner + problem * columns;
     Solver<T> solver{
         {static_cast<const T*>(job.costs) + problem * rows * columns, columns, job.negated != 0},
-        rows, columns, job.largest, board,
+        rows, columns, job.largest, job.expected, board,
         job.shares ? shared : columnDual,
         job.shares ? shared + columns : job.distance + problem * columns,
         job.reached + problem * columns,
@@ -622,7 +625,7 @@ __device__ inline void bid(const Job& job)
     Table& table = *job.table;
     Solver<T> solver{
         {static_cast<const T*>(job.costs), columns, job.negated != 0},
-        rows, columns, job.largest, board,
+        rows, columns, job.largest, job.expected, board,
         shared, nullptr, job.columnDual, job.owners + static_cast<long long>(blockIdx.x) * columns, nullptr,
         first ? job.column : nullptr, first ? job.paid : nullptr,
         job.queues + static_cast<long long>(blockIdx.x) * rows,

@@ -142,7 +142,7 @@ public final class ActivationStatistics {
             return LinearAssignment.on(device).solve(similarities, LinearAssignment.Goal.MAXIMISE).columns();
         }
         try (CudaSimilarity there = CudaSimilarity.of(stream, similarities)) {
-            return there.assigned();
+            return there.assigned(new double[first.units]).columns();
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.fusor.align;
 
+import dev.fusor.assign.Assignment;
 import dev.fusor.assign.LinearAssignment.Goal;
 import dev.fusor.assign.LinearAssignmentCuda;
 import dev.fusor.device.cuda.CudaMemory;
@@ -65,14 +66,16 @@ final class CudaSimilarity implements AutoCloseable {
     }
 
     /**
-     * {@return the column of each row, for the greatest sum} Found on the device; waits for it.
+     * {@return the assignment of the greatest sum} Found on the device; waits for it.
      *
+     * @param rowDuals what they are expected to be
      * @throws IllegalArgumentException as {@link dev.fusor.assign.LinearAssignment} has it
      */
-    int[] assigned() {
-        try (LinearAssignmentCuda assignment = LinearAssignmentCuda.prepare(stream, sums, Goal.MAXIMISE)) {
+    Assignment assigned(double[] rowDuals) {
+        try (LinearAssignmentCuda assignment = LinearAssignmentCuda.prepare(stream, sums, Goal.MAXIMISE,
+                rowDuals)) {
             assignment.run();
-            return assignment.fetch().getFirst().columns();
+            return assignment.fetch().getFirst();
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.fusor.align;
 
+import dev.fusor.assign.Assignment;
 import dev.fusor.assign.LinearAssignment;
 import dev.fusor.device.CpuDevice;
 import dev.fusor.device.cuda.CudaFormats;
@@ -15,6 +16,7 @@ import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,7 +33,7 @@ import java.util.function.Function;
  * of corresponding weights large, over all tensors in which a group occurs.
  *
  * <p>One group after the other is matched while the rest stay: the similarities of its units, in all tensors it occurs in, are
- * added up ({@link UnitSimilarity}, float32) and assigned ({@link LinearAssignment}). What the assignment finds is taken if it
+ * added up ({@link UnitSimilarity}, float32) and assigned ({@link LinearAssignment}), starting from the duals of the sweep before. What the assignment finds is taken if it
  * raises the objective, summed in float64, by more than the tolerance. A sweep matches every group once, in an order shuffled
  * by {@link Random} of the seed; sweeps end when one of them changes nothing. A group is passed over while no other that shares a
  * tensor with it has moved. The result does not depend on threads, on
@@ -146,6 +148,8 @@ public final class WeightMatching {
         private Permutations permutations;
         /** Groups that would be matched as they were the last time: nothing has moved that shares a tensor with them. */
         private final Set<PermutationGroup> settled = new HashSet<>();
+        /** Of the last assignment of each group. */
+        private final Map<PermutationGroup, double[]> rowDuals = new HashMap<>();
 
         Search(PermutationSpec spec, Function<String, Tensor> first, Function<String, Tensor> second,
                 Permutations start) {
@@ -173,7 +177,8 @@ public final class WeightMatching {
             long begun = System.nanoTime();
             Found found = find(group);
             long assigned = System.nanoTime();
-            boolean moved = take(permutations.with(group, found.units), group, tolerance);
+            rowDuals.put(group, found.assignment.rowDuals());
+            boolean moved = take(permutations.with(group, found.assignment.columns()), group, tolerance);
             return new MatchingStep(sweep, group, moved, sum(objectives), Duration.ofNanos(found.multiplied - begun),
                     Duration.ofNanos(assigned - found.multiplied), Duration.ofNanos(System.nanoTime() - assigned));
         }
@@ -181,10 +186,10 @@ public final class WeightMatching {
         /**
          * What is best for a group.
          *
-         * @param units that take each place
+         * @param assignment the units that take each place
          * @param multiplied when its similarities were known
          */
-        private record Found(int[] units, long multiplied) {}
+        private record Found(Assignment assignment, long multiplied) {}
 
         private Found find(PermutationGroup group) {
             boolean there = stream != null && spec.of(group).stream().allMatch(this::supported);
@@ -207,7 +212,7 @@ public final class WeightMatching {
                 Pair pair = pair(occurrence, first.apply(occurrence.tensor()), second.apply(occurrence.tensor()));
                 UnitSimilarity.on(device).accumulate(pair.a(), pair.b(), similarities);
             }
-            return assignHere(similarities);
+            return assignHere(group, similarities);
         }
 
         private Found findThere(PermutationGroup group, Arena arena) {
@@ -219,11 +224,11 @@ public final class WeightMatching {
                 if (group.units() < fewestAssignedThere) {
                     Tensor similarities = matrix(group, arena);
                     there.fetch(similarities);
-                    return assignHere(similarities);
+                    return assignHere(group, similarities);
                 }
                 stream.synchronize(); // so that the time of the assignment is its own
                 long multiplied = System.nanoTime();
-                return new Found(there.assigned(), multiplied);
+                return new Found(there.assigned(expected(group)), multiplied);
             }
         }
 
@@ -231,10 +236,14 @@ public final class WeightMatching {
             return Tensor.allocate(arena, DType.F32, group.units(), group.units());
         }
 
-        private Found assignHere(Tensor similarities) {
+        private Found assignHere(PermutationGroup group, Tensor similarities) {
             long multiplied = System.nanoTime();
-            return new Found(LinearAssignment.on(device).solve(similarities, LinearAssignment.Goal.MAXIMISE).columns(),
-                    multiplied);
+            return new Found(LinearAssignment.on(device).solve(similarities, LinearAssignment.Goal.MAXIMISE,
+                    expected(group)), multiplied);
+        }
+
+        private double[] expected(PermutationGroup group) {
+            return rowDuals.getOrDefault(group, new double[group.units()]);
         }
 
         /** The units of an occurrence, those of the second model with all other axes where the permutations put them. */

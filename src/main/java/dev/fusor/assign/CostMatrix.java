@@ -7,6 +7,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
  * Costs as the solver sees them: the least sum is wanted, +infinity forbids.
@@ -30,7 +31,8 @@ record CostMatrix(MemorySegment data, DType type, boolean negated, int rows, int
      * bid sets a dual to c_ij - c_ik + v_k - epsilon, where k may be an unassigned column, whose dual is as the phase found it: so a
      * phase lowers the least dual by at most 2 C + epsilon. Before the first epsilon duals fall by at most 4 C; it is at most 64 C, and
      * where there is one there are three rows. All bids leave duals above -103 C, paths above -105 C; a distance is below 107 C, what
-     * it is compared by below 320 C.
+     * it is compared by below 320 C. With expected duals of rows C is the largest cost and the largest of them together: bids and paths
+     * would be the same if each had been taken off its row.
      */
     private static final double LONGEST_SUM = 128;
 
@@ -81,6 +83,27 @@ record CostMatrix(MemorySegment data, DType type, boolean negated, int rows, int
         return integers()
                 ? EXACT_INTEGERS / (LONGEST_SUM * lines)
                 : Double.MAX_VALUE / (LONGEST_SUM_OF_REALS * lines * lines);
+    }
+
+    /** {@return expected duals of rows, checked, for the costs after negation} */
+    double[] expected(double[] rowDuals) {
+        if (rowDuals.length != rows) {
+            throw new IllegalArgumentException("an assignment of %d rows takes as many expected duals, got %d"
+                    .formatted(rows, rowDuals.length));
+        }
+        for (int i = 0; i < rows; i++) {
+            double dual = rowDuals[i];
+            if (!Double.isFinite(dual) || integers() && dual != Math.rint(dual)) {
+                throw new IllegalArgumentException("the expected dual of row %d is %s: wanted %s".formatted(i, dual,
+                        integers() ? "whole numbers, as costs are" : "finite numbers"));
+            }
+        }
+        return Arrays.stream(rowDuals).map(dual -> negated ? 0.0 - dual : dual).toArray();
+    }
+
+    /** {@return the largest magnitude of expected duals} */
+    static double largest(double[] expected) {
+        return Arrays.stream(expected).map(Math::abs).max().orElse(0);
     }
 
     boolean integers() {

@@ -28,7 +28,7 @@ final class CostRows {
      * starts, {@code to} the column where they end.
      */
     interface Loops {
-        double survey(MemorySegment data, long at, int from, int to, double[] least);
+        double survey(MemorySegment data, long at, int from, int to, double expected, double[] least);
 
         void leastOfGroups(MemorySegment data, long at, int to, double[] dual, double[] least);
 
@@ -51,16 +51,16 @@ final class CostRows {
     }
 
     /**
-     * Lowers {@code least} to the costs of columns {@code from} to {@code to} of a row.
+     * Lowers {@code least} to the costs of columns {@code from} to {@code to} of a row, less its expected dual.
      *
      * @param from the first, at the start of a block
      * @return the largest finite magnitude, or NaN if a cost is NaN or -infinity
      */
-    double survey(int row, int from, int to, double[] least) {
+    double survey(int row, int from, int to, double expected, double[] least) {
         int split = Math.max(from, Math.min(to - to % Frontier.BLOCK, whole));
         double largest = split == from
                 ? 0
-                : vectors.survey(costs.data(), costs.offset(row), from, split, least);
+                : vectors.survey(costs.data(), costs.offset(row), from, split, expected, least);
         double[] tile = Scratch.mine().doubles(0);
         for (int j = split; j < to; j += tile.length) {
             int count = Math.min(tile.length, to - j);
@@ -70,7 +70,8 @@ final class CostRows {
                 if (!(cost > Double.NEGATIVE_INFINITY)) {
                     return Double.NaN;
                 }
-                least[j + k] = cost < least[j + k] ? cost : least[j + k];
+                double reduced = cost - expected;
+                least[j + k] = reduced < least[j + k] ? reduced : least[j + k];
                 double magnitude = Math.abs(cost);
                 largest = magnitude < Double.POSITIVE_INFINITY && magnitude > largest ? magnitude : largest;
             }

@@ -33,13 +33,14 @@ final class CostRowsLanes implements CostRows.Loops {
     CostRowsLanes() {}
 
     @Override
-    public double survey(MemorySegment data, long at, int from, int to, double[] least) {
+    public double survey(MemorySegment data, long at, int from, int to, double expected, double[] least) {
         DoubleVector largest = DoubleVector.zero(DOUBLE);
         VectorMask<Double> fit = DOUBLE.maskAll(true);
         for (int j = from; j < to; j += LANES) {
             DoubleVector cost = costs(data, at + (long) j * BYTES);
             DoubleVector known = DoubleVector.fromArray(DOUBLE, least, j);
-            known.blend(cost, cost.lt(known)).intoArray(least, j);
+            DoubleVector reduced = cost.sub(expected);
+            known.blend(reduced, reduced.lt(known)).intoArray(least, j);
             DoubleVector magnitude = cost.abs();
             VectorMask<Double> finite = magnitude.lt(INFINITY);
             fit = fit.and(finite.or(cost.eq(INFINITY)));

@@ -18,7 +18,8 @@ import java.util.List;
  * assignments. Costs are negated first when maximising, and rows and columns change places where there are more rows.
  *
  * <ol>
- *   <li>Column duals v_j start at min_i c_ij where there are as many rows as columns, otherwise at 0.
+ *   <li>Column duals v_j start at min_i (c_ij - e_i) where there are as many rows as columns, otherwise at 0. e_i is what the dual of
+ *       row i is expected to be: 0 unless it is given.
  *   <li>Rows bid in phases. At the beginning of one no row has a column, and all of them queue, row 0 first. The row i in front
  *       finds the least c_ij - v_j, at an unassigned column if one has it, and the second least. It is given an unassigned
  *       column at once. For an assigned one it pays: the other row goes to the end of the queue. v_j falls by the second less
@@ -66,7 +67,23 @@ public sealed interface LinearAssignment permits LinearAssignmentCpu {
      * its place; if every assignment has a forbidden pair, with rows or columns that share too few; if sums of the costs would
      * overflow or, for integers, be rounded
      */
-    Assignment solve(Tensor costs, Goal goal);
+    default Assignment solve(Tensor costs, Goal goal) {
+        CostMatrix.check(costs, "[rows, columns]", costs.shape().rank() == 2);
+        return solve(costs, goal, new double[Math.toIntExact(costs.shape().extent(0))]);
+    }
+
+    /**
+     * {@return the best assignment} It is found sooner where the duals of rows are nearly known, as they are of costs that were assigned
+     * and have changed a little since. Another assignment of equal cost may be the result, or one that rounding cannot tell from it.
+     *
+     * @param costs of shape [rows, columns], F32, F64, I32 or I64
+     * @param goal the least or the greatest sum
+     * @param rowDuals what the dual of each row is expected to be, such as {@link Assignment#rowDuals} of the costs before. Where rows
+     * and columns are not as many, they are not used
+     * @throws IllegalArgumentException as without them; if there is not one for each row, if one is NaN or infinite or, for integers, no
+     * whole number; if the largest of them and the largest cost together are more than a cost may be
+     */
+    Assignment solve(Tensor costs, Goal goal, double[] rowDuals);
 
     /**
      * {@return the best assignments of many problems} Each is what {@link #solve} gives for it alone. Problems are shared out

@@ -16,10 +16,11 @@ final class LinearAssignmentCpu implements LinearAssignment {
     }
 
     @Override
-    public Assignment solve(Tensor costs, Goal goal) {
+    public Assignment solve(Tensor costs, Goal goal, double[] rowDuals) {
         check(costs, 2, "[rows, columns]");
+        CostMatrix matrix = CostMatrix.of(costs, goal);
         try (Arena arena = Arena.ofShared()) {
-            return new Problem(CostMatrix.of(costs, goal), "", device::run).solve(arena);
+            return new Problem(matrix, "", device::run).solve(arena, matrix.expected(rowDuals));
         }
     }
 
@@ -33,7 +34,7 @@ final class LinearAssignmentCpu implements LinearAssignment {
                     Shape.of(costs.shape().extent(1), costs.shape().extent(2)));
             try (Arena arena = Arena.ofConfined()) {
                 solved[(int) number] = new Problem(CostMatrix.of(one, goal), "problem " + number + ": ", Passes.ALONE)
-                        .solve(arena);
+                        .solve(arena, new double[(int) one.shape().extent(0)]);
             }
         });
         return Arrays.asList(solved);

@@ -53,12 +53,14 @@ public final class LinearAssignmentCuda implements AutoCloseable {
 
     private static final int OFFER_BYTES = 24;
     private static final int TABLE_BYTES = 8 + 2 * MOST_TOGETHER * OFFER_BYTES;
-    private static final int JOB_BYTES = 28 * Long.BYTES;
+    private static final int JOB_BYTES = 29 * Long.BYTES;
     private static final byte NONE = -1;
 
     private final CudaStream stream;
     private final Tensor costs;
     private final CostMatrix given;
+    /** What the duals of the rows of every problem are expected to be, after negation. */
+    private final double[] expected;
     private final long problems;
     private final boolean tall;
     private final List<CudaMemory> memories = new ArrayList<>();
@@ -89,17 +91,42 @@ public final class LinearAssignmentCuda implements AutoCloseable {
         return prepare(stream, costs, goal, FEWEST_TOGETHER);
     }
 
+    /**
+     * Prepares the launches where the duals of rows are nearly known, and enqueues the copy of what they need.
+     *
+     * @param stream where they will run
+     * @param costs of shape [rows, columns], F32, F64, I32 or I64, in device memory
+     * @param goal the least or the greatest sum
+     * @param rowDuals what the dual of each row is expected to be, as {@link LinearAssignment} takes it
+     * @return the launches
+     * @throws IllegalArgumentException as without them, or as {@link LinearAssignment} refuses the duals
+     */
+    public static LinearAssignmentCuda prepare(CudaStream stream, Tensor costs, Goal goal, double[] rowDuals) {
+        return prepare(stream, costs, goal, rowDuals, FEWEST_TOGETHER);
+    }
+
     static LinearAssignmentCuda prepare(CudaStream stream, Tensor costs, Goal goal, int fewestTogether) {
         int rank = costs.shape().rank();
         CostMatrix.check(costs, "[rows, columns] or [problems, rows, columns]", rank == 2 || rank == 3);
         CudaFormats.requirePlaced(costs);
-        return new LinearAssignmentCuda(stream, costs, goal, fewestTogether);
+        CostMatrix given = CostMatrix.of(costs, goal);
+        return new LinearAssignmentCuda(stream, costs, given, new double[given.rows()], fewestTogether);
     }
 
-    private LinearAssignmentCuda(CudaStream stream, Tensor costs, Goal goal, int fewestTogether) {
+    static LinearAssignmentCuda prepare(CudaStream stream, Tensor costs, Goal goal, double[] rowDuals,
+            int fewestTogether) {
+        CostMatrix.check(costs, "[rows, columns]", costs.shape().rank() == 2);
+        CudaFormats.requirePlaced(costs);
+        CostMatrix given = CostMatrix.of(costs, goal);
+        return new LinearAssignmentCuda(stream, costs, given, given.expected(rowDuals), fewestTogether);
+    }
+
+    private LinearAssignmentCuda(CudaStream stream, Tensor costs, CostMatrix given, double[] expected,
+            int fewestTogether) {
         this.stream = stream;
         this.costs = costs;
-        this.given = CostMatrix.of(costs, goal);
+        this.given = given;
+        this.expected = expected;
         this.problems = costs.shape().rank() == 2 ? 1 : costs.shape().extent(0);
         this.tall = given.rows() > given.columns();
         try {
@@ -184,7 +211,9 @@ public final class LinearAssignmentCuda implements AutoCloseable {
     /** Writes what linear_assignment.cuh reads. */
     private MemorySegment job(MemorySegment wide, int fewer, int more, boolean shares, int together) {
         MemorySegment there = allocate(JOB_BYTES);
+        MemorySegment expectedThere = allocate((long) expected.length * Double.BYTES);
         try (Arena arena = Arena.ofConfined()) {
+            stream.upload(arena.allocateFrom(JAVA_DOUBLE, expected), expectedThere);
             stream.upload(arena.allocateFrom(JAVA_LONG,
                     wide.address(),
                     (tall ? columnDuals : rowDuals).address(),
@@ -204,11 +233,12 @@ public final class LinearAssignmentCuda implements AutoCloseable {
                     paid.address(),
                     worst.address(),
                     problems,
-                    Double.doubleToRawLongBits(given.mostMagnitude()),
+                    Double.doubleToRawLongBits(given.mostMagnitude() - CostMatrix.largest(expected)),
                     fewer, more, given.rows(), given.columns(), given.negated() ? 1 : 0, shares ? 1 : 0,
                     together == 0 ? 0 : table.address(),
                     allocate((long) together * more * Integer.BYTES).address(),
-                    allocate((long) together * fewer * Integer.BYTES).address()), there);
+                    allocate((long) together * fewer * Integer.BYTES).address(),
+                    expectedThere.address()), there);
         }
         return there;
     }
@@ -302,7 +332,7 @@ public final class LinearAssignmentCuda implements AutoCloseable {
             stream.synchronize();
             String name = costs.shape().rank() == 2 ? "" : "problem " + problem + ": ";
             new Problem(new CostMatrix(here, given.type(), given.negated(), given.rows(), given.columns()), name,
-                    Passes.ALONE).solve(arena);
+                    Passes.ALONE).solve(arena, expected);
         } catch (IllegalArgumentException e) {
             return e;
         }

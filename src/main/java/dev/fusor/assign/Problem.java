@@ -29,8 +29,13 @@ final class Problem {
         this.passes = passes;
     }
 
-    /** {@return the solution} The arena has room for a transposed copy where there are more rows than columns. */
-    Assignment solve(Arena arena) {
+    /**
+     * {@return the solution}
+     *
+     * @param arena has room for a transposed copy where there are more rows than columns
+     * @param expected duals of the rows
+     */
+    Assignment solve(Arena arena, double[] expected) {
         boolean tall = given.rows() > given.columns();
         int pairs = Math.min(given.rows(), given.columns());
         if (pairs == 0) {
@@ -38,7 +43,7 @@ final class Problem {
         }
         CostRows rows = new CostRows(tall ? given.transposed(arena, passes) : given);
         Matching matching = new Matching(rows.costs.rows(), rows.costs.columns());
-        survey(rows, matching);
+        survey(rows, expected, matching);
         Shortlists lists = new Shortlists(rows, matching.dual);
         lists.make(passes);
         new Bidding(rows, lists, matching).run();
@@ -51,8 +56,8 @@ final class Problem {
         return result(matching, tall);
     }
 
-    /** Looks at every cost once: refuses what cannot be solved, and starts the duals of a square at the columns' least. */
-    private void survey(CostRows rows, Matching matching) {
+    /** Looks at every cost once: refuses what cannot be solved, and starts the duals of a square at the columns' least, less what is expected. */
+    private void survey(CostRows rows, double[] expected, Matching matching) {
         int columns = rows.costs.columns();
         double[] least = new double[columns];
         Arrays.fill(least, Double.POSITIVE_INFINITY);
@@ -61,11 +66,11 @@ final class Problem {
             int from = (int) task * STRIP;
             double found = 0;
             for (int i = 0; i < rows.costs.rows(); i++) {
-                found = Math.max(found, rows.survey(i, from, Math.min(from + STRIP, columns), least));
+                found = Math.max(found, rows.survey(i, from, Math.min(from + STRIP, columns), expected[i], least));
             }
             largest[(int) task] = found;
         });
-        checkMagnitude(Arrays.stream(largest).max().getAsDouble());
+        checkMagnitude(Arrays.stream(largest).max().getAsDouble(), CostMatrix.largest(expected));
         if (rows.costs.rows() < columns) {
             return;
         }
@@ -77,11 +82,20 @@ final class Problem {
         System.arraycopy(least, 0, matching.dual, 0, columns);
     }
 
-    private void checkMagnitude(double largest) {
+    private void checkMagnitude(double largest, double expected) {
         double most = given.mostMagnitude();
         if (!(largest <= most)) {
             throw firstWrong(most);
         }
+        if (!(largest <= most - expected)) {
+            throw new IllegalArgumentException(
+                    "%sthe expected duals of rows reach %s, the costs %s: their sums would %s, wanted up to %s together"
+                            .formatted(name, expected, largest, tooLarge(), most));
+        }
+    }
+
+    private String tooLarge() {
+        return given.integers() ? "be rounded" : "overflow";
     }
 
     private IllegalArgumentException firstWrong(double most) {
@@ -98,7 +112,7 @@ final class Problem {
                 }
                 if (cost < Double.POSITIVE_INFINITY && Math.abs(cost) > most) {
                     return refused(i, j, cost, "sums of such costs would %s, wanted magnitudes up to %s".formatted(
-                            given.integers() ? "be rounded" : "overflow", most));
+                            tooLarge(), most));
                 }
             }
         }

@@ -20,7 +20,7 @@ final class AssignmentDefinition {
     final int[] column;
     final int[] row;
 
-    AssignmentDefinition(double[][] costs, int columns, boolean integers) {
+    AssignmentDefinition(double[][] costs, int columns, double[] expected, boolean integers) {
         this.integers = integers;
         c = costs;
         n = costs.length;
@@ -29,7 +29,7 @@ final class AssignmentDefinition {
         v = new double[m];
         column = new int[n];
         row = new int[m];
-        start();
+        start(expected);
         bid();
         for (int i = 0; i < n; i++) {
             if (column[i] < 0) {
@@ -41,11 +41,11 @@ final class AssignmentDefinition {
         }
     }
 
-    private void start() {
+    private void start(double[] expected) {
         for (int j = 0; j < m && n == m; j++) {
             v[j] = INFINITY;
             for (int i = 0; i < n; i++) {
-                v[j] = Math.min(v[j], c[i][j]);
+                v[j] = Math.min(v[j], c[i][j] - expected[i]);
             }
         }
     }

@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
@@ -77,6 +78,43 @@ class LinearAssignmentCudaTest extends CudaTensors {
                 assignment.run();
                 LinearAssignmentTest.follows(assignment.fetch().getFirst(), type, costs, shape[1], goal);
             }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, Integer.MAX_VALUE})
+    void expectedDualsOfRowsAreTakenAsTheDefinitionHasIt(int fewestTogether) {
+        for (int[] shape : new int[][]{{1, 1}, {31, 31}, {65, 65}, {34, 70}, {70, 34}}) {
+            DType type = TYPES[random.nextInt(4)];
+            Goal goal = random.nextBoolean() ? Goal.MINIMISE : Goal.MAXIMISE;
+            double[][] costs = Costs.GEOMETRIC.make(shape[0], shape[1], random);
+            double[] duals = solve(type, new double[][][]{Costs.GAUSSIAN_DOT.make(shape[0], shape[1], random)},
+                    shape[1], goal).getFirst().rowDuals();
+            try (LinearAssignmentCuda assignment = LinearAssignmentCuda.prepare(stream,
+                    there(Costs.tensor(type, costs, shape[1])), goal, duals, fewestTogether)) {
+                assignment.run();
+                LinearAssignmentTest.follows(assignment.fetch().getFirst(), type, costs, shape[1], goal, duals);
+            }
+        }
+    }
+
+    @Test
+    void expectedDualsThatCannotBeAreRefusedAsOnTheCpu() {
+        Tensor host = Tensor.allocate(Arena.ofAuto(), DType.I32, 2, 2);
+        host.data().set(ValueLayout.JAVA_INT, 4, 5);
+        Tensor there = there(host);
+        double most = 0x1p53 / (128 * 3);
+        for (double[] duals : new double[][]{{0}, {0, Double.NaN}, {0.5, 0}, {0, Math.rint(most)}}) {
+            String message = assertThatIllegalArgumentException()
+                    .isThrownBy(() -> LinearAssignment.on(CPU).solve(host, Goal.MAXIMISE, duals)).actual()
+                    .getMessage();
+            assertThatIllegalArgumentException().isThrownBy(() -> {
+                try (LinearAssignmentCuda assignment = LinearAssignmentCuda.prepare(stream, there, Goal.MAXIMISE,
+                        duals)) {
+                    assignment.run();
+                    assignment.fetch();
+                }
+            }).withMessage(message);
         }
     }
 

@@ -106,6 +106,63 @@ class LinearAssignmentTest {
         }
     }
 
+    /** Any duals that are expected: none of them is right, some are, all are. */
+    @ParameterizedTest
+    @EnumSource
+    void expectedDualsOfRowsLeaveNoOtherAssignmentBetter(Costs family) {
+        for (int[] shape : new int[][]{{1, 1}, {2, 2}, {3, 3}, {5, 5}, {8, 8}, {9, 9}, {3, 6}, {6, 3}}) {
+            for (DType type : TYPES) {
+                for (Goal goal : Goal.values()) {
+                    double[][] costs = family.make(shape[0], shape[1], random);
+                    Tensor tensor = Costs.tensor(type, costs, shape[1]);
+                    double best = best(costs, shape[1], goal) * Costs.scale(type);
+                    double[] duals = solve(type, costs, shape[1], goal).rowDuals();
+                    for (double right : new double[]{0, 0.7, 1}) {
+                        Arrays.setAll(duals, i -> random.nextDouble() < right ? duals[i] : random.nextInt(-5000, 5000));
+                        Assignment assignment = LinearAssignment.on(DEVICE).solve(tensor, goal, duals);
+                        assertThat(assignment.objective()).as(describe(type, costs, shape[1], goal)).isEqualTo(best);
+                        check(assignment, type, costs, shape[1], goal);
+                    }
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void expectedDualsOfRowsAreTakenAsTheDefinitionHasIt(Costs family) {
+        for (int[] shape : new int[][]{{33, 33}, {64, 64}, {129, 129}, {30, 70}, {70, 30}, {1030, 1030}}) {
+            DType type = TYPES[random.nextInt(4)];
+            Goal goal = random.nextBoolean() ? Goal.MINIMISE : Goal.MAXIMISE;
+            double[][] costs = family.make(shape[0], shape[1], random);
+            double[] duals = solve(type, family.make(shape[0], shape[1], random), shape[1], goal).rowDuals();
+            follows(LinearAssignment.on(DEVICE).solve(Costs.tensor(type, costs, shape[1]), goal, duals), type, costs,
+                    shape[1], goal, duals);
+        }
+    }
+
+    @Test
+    void expectedDualsThatCannotBeAreNamed() {
+        Tensor reals = Tensor.allocate(Arena.ofAuto(), DType.F64, 2, 2);
+        Tensor integers = Tensor.allocate(Arena.ofAuto(), DType.I32, 2, 2);
+        refusesExpected(reals, "an assignment of 2 rows takes as many expected duals, got 1", 0);
+        refusesExpected(reals, "the expected dual of row 1 is NaN: wanted finite numbers", 0, Double.NaN);
+        refusesExpected(reals, "the expected dual of row 0 is -Infinity: wanted finite numbers",
+                Double.NEGATIVE_INFINITY, 0);
+        refusesExpected(integers, "the expected dual of row 1 is 0.5: wanted whole numbers, as costs are", 3, 0.5);
+        double most = 0x1p53 / (128 * 3);
+        integers.data().set(ValueLayout.JAVA_INT, 4, 5);
+        refusesExpected(integers, "the expected duals of rows reach " + Math.rint(most) + ", the costs 5.0: their sums "
+                + "would be rounded, wanted up to " + most + " together", 0, -Math.rint(most));
+        assertThat(LinearAssignment.on(DEVICE).solve(integers, Goal.MAXIMISE, new double[]{Math.rint(most) - 6, 0})
+                .objective()).isEqualTo(5);
+    }
+
+    private static void refusesExpected(Tensor costs, String message, double... duals) {
+        assertThatThrownBy(() -> LinearAssignment.on(DEVICE).solve(costs, Goal.MINIMISE, duals))
+                .isInstanceOf(IllegalArgumentException.class).hasMessage(message);
+    }
+
     /** Sums of such costs are rounded, and costs of either sign cancel. */
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 5, 8})
@@ -318,6 +375,10 @@ class LinearAssignmentTest {
     }
 
     static void follows(Assignment assignment, DType type, double[][] costs, int m, Goal goal) {
+        follows(assignment, type, costs, m, goal, new double[costs.length]);
+    }
+
+    static void follows(Assignment assignment, DType type, double[][] costs, int m, Goal goal, double[] rowDuals) {
         int n = costs.length;
         double sign = goal == Goal.MINIMISE ? 1 : -1;
         boolean tall = n > m;
@@ -327,7 +388,7 @@ class LinearAssignmentTest {
                 wide[tall ? j : i][tall ? i : j] = sign * costs[i][j] * Costs.scale(type);
             }
         }
-        AssignmentDefinition wanted = new AssignmentDefinition(wide, Math.max(n, m),
+        AssignmentDefinition wanted = new AssignmentDefinition(wide, Math.max(n, m), signed(rowDuals, sign),
                 type == DType.I32 || type == DType.I64);
         String which = describe(type, costs, m, goal);
         assertThat(tall ? assignment.rows() : assignment.columns()).as(which).isEqualTo(wanted.column);

@@ -289,7 +289,7 @@ final class Replay {
                 long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, costs, doubles[0], doubles[1], ints[0],
                         ints[1], ints[2], doubles[2], 0, doubles[3], ints[3], ints[4], 0, 0, 0, 0, 0, doubles[4],
                         problems, Double.doubleToRawLongBits(10), n, n, n, n, 0, 1, table, cuda.allocate(4 * 3 * n),
-                        cuda.allocate(4 * 3 * n)));
+                        cuda.allocate(4 * 3 * n), cuda.copyOf(cuda.arena().allocate(8 * n))));
                 if (together) {
                     cuda.runCooperative(cuda.function(module, kernel), 3, 64, 8 * n, job);
                 } else {
