@@ -9,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
@@ -274,12 +276,18 @@ final class Replay {
                         cuda.allocate(4 * 20), arrived, cuda.allocate(4 * 5));
             }
             case "bid", "solve" -> {
-                // Two problems of two warps each, with so many ties that rows are left for paths; or one that three blocks bid for.
+                // Two problems of two warps each: distances in a plane, so that rows bid through all phases, and so many ties that rows are
+                // left for paths. Or the first of them, which three blocks bid for.
                 boolean together = kernel.equals("bid");
                 int problems = together ? 1 : 2;
                 int n = 40;
+                double[] points = random.doubles(4 * n).toArray();
+                DoubleStream distances = IntStream.range(0, n * n).mapToDouble(k -> Math.hypot(
+                        points[2 * (k / n)] - points[2 * (n + k % n)],
+                        points[2 * (k / n) + 1] - points[2 * (n + k % n) + 1]));
+                DoubleStream ties = random.doubles(n * n, 0, 10).map(Math::floor);
                 long costs = cuda.copyOf(cuda.arena().allocateFrom(JAVA_DOUBLE,
-                        random.doubles(problems * n * n, 0, 10).map(Math::floor).toArray()));
+                        DoubleStream.concat(distances, ties).limit(problems * n * n).toArray()));
                 long[] doubles = LongStream.generate(() -> cuda.allocate(8L * problems * n)).limit(5).toArray();
                 long[] ints = LongStream.generate(() -> cuda.allocate(4L * problems * n)).limit(5).toArray();
                 long table = together ? cuda.allocate(STATE_BYTES) : 0;
