@@ -65,7 +65,7 @@ final class EnsembleCommand implements Callable<Integer> {
     @Option(names = "--save", paramLabel = "WHAT", split = ",", description = "What to write: ${COMPLETION-CANDIDATES} (default: PROBABILITIES).")
     private List<Output> saved = List.of(Output.PROBABILITIES);
 
-    @Option(names = "--top", paramLabel = "K", defaultValue = "5", description = "How many classes TOP_CLASSES has (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--top", paramLabel = "K", defaultValue = "5", description = "How many classes TOP_CLASSES and TOP_LOG_PROBABILITIES have (default: ${DEFAULT-VALUE}).")
     private int top;
 
     @Option(names = "--overwrite", description = "Replace the output if it exists.")
@@ -100,6 +100,8 @@ final class EnsembleCommand implements Callable<Integer> {
         saved = saved.stream().distinct().toList();
         check(output != null || saved.equals(List.of(Output.PROBABILITIES)), "--save takes --out");
         check(output == null || modes.size() == 1, "--out takes one --mode, such as probabilities, got %s", modes);
+        check(ranked() || !spec.commandLine().getParseResult().hasMatchedOption("--top"),
+                "--top takes --save TOP_CLASSES or TOP_LOG_PROBABILITIES, got --save %s", saved);
         check(threads == null || threads >= 1, "--threads is 1 or more, got %s", threads);
         check(Collections.frequency(references, LogitFiles.STANDARD_INPUT) <= 1,
                 "standard input has the logits of one LOGITS, - was given more than once");

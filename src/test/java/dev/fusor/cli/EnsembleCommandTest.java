@@ -420,6 +420,8 @@ class EnsembleCommandTest {
         fails(2, "--temperatures are 1e-30 to 1e30, got [0.0]", a, "--temperatures", "0");
         fails(2, "--temperatures has one for each of 1 models", a, "--temperatures", "1,2,3");
         fails(2, "--top is 1 to 13", a, "--mode", "vote", "--out", out, "--save", "top_classes", "--top", 14);
+        fails(2, "--top takes --save TOP_CLASSES or TOP_LOG_PROBABILITIES, got --save [ARGMAX]", a, "--mode", "vote",
+                "--out", out, "--save", "argmax", "--top", 3);
         fails(2, "--save LOSS takes --labels", a, "--mode", "vote", "--out", out, "--save", "loss");
         fails(2, "--save DISAGREEMENT is of --mode PROBABILITIES", a, "--mode", "vote", "--out", out, "--save",
                 "disagreement");
