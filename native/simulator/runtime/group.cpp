@@ -313,6 +313,7 @@ void Group::refuseWaitingFor(const ThreadState& ended) {
     for (std::uint32_t waiting = ended.block->warps[ended.warp].arrived; waiting != 0; waiting &= waiting - 1) {
         const ThreadState& thread = threads[ended.warp * kWarpSize + static_cast<std::uint32_t>(__builtin_ctz(waiting))];
         if ((thread.mask >> ended.lane & 1) != 0) {
+            const sanitizer::Quiet quiet;
             fault_ = {FaultKind::Warp, std::string(thread.operation) + " waits for lanes that have ended: " + nameOf(ended) + " has, by " +
                                            nameOf(thread) + " of kernel " + launch_.entry->name + " at " + placeOf(*thread.site)};
             return;
@@ -322,6 +323,7 @@ void Group::refuseWaitingFor(const ThreadState& ended) {
 
 void Group::fail(ThreadState& thread, FaultKind kind, const std::string& what, const Site& site) {
     if (fault_.kind == FaultKind::None) {
+        const sanitizer::Quiet quiet;
         fault_ = {kind, what + ", by " + nameOf(thread) + " of kernel " + launch_.entry->name + " at " + placeOf(site)};
     }
     thread.site = &site;
