@@ -130,6 +130,9 @@ void settleCluster(Block& block) {
 }
 
 void barrierSync(Thread& plain, std::uint32_t number, std::uint32_t threads, const Site& site) {
+    if (site.ptxLine == Group::current().schedule().withoutBarrier) {
+        return;
+    }
     ThreadState& thread = Group::state(plain);
     sync(thread, number, arrive(thread, number, threads, true, site), site);
 }

@@ -18,6 +18,7 @@ struct Schedule {
     std::uint32_t workers = 1;              // operating system threads; blocks (clusters, cooperative grids) are dealt to them
     bool activeMaskIsOwnLane = false;       // both answers of activemask are legal; tests try both
     std::uint64_t watchdogSwitches = 0;     // fiber switches without progress before the launch counts as hung; 0 for the default
+    std::uint32_t withoutBarrier = 0;       // the line of the PTX whose barrier is passed as if it were not there; 0 for none
 };
 
 struct Launch {

@@ -12,7 +12,7 @@
 namespace fusor::sim {
 namespace {
 
-constexpr char kMagic[8] = {'f', 'u', 's', 'o', 'r', 's', 'i', '1'};
+constexpr char kMagic[8] = {'f', 'u', 's', 'o', 'r', 's', 'i', '2'};
 
 std::mutex lock_;
 std::string folder_;
@@ -80,6 +80,7 @@ void record(const Launch& launch) {
         put(out, launch.device);
         put(out, launch.peers);
         out.write(reinterpret_cast<const char*>(launch.parameters), launch.entry->parameterBytes);
+        put(out, launch.module->variableCount);
         for (std::uint32_t i = 0; i < launch.module->variableCount; i++) {
             put(out, launch.variables[i]);
         }
@@ -122,6 +123,9 @@ Recording::Recording(const std::string& file, const Module& module) {
     launch_.peers = get<std::uint64_t>(in);
     parameters_.resize(launch_.entry->parameterBytes + 1);
     in.read(reinterpret_cast<char*>(parameters_.data()), launch_.entry->parameterBytes);
+    if (get<std::uint32_t>(in) != module.variableCount) {
+        throw std::runtime_error(file + " was recorded with other variables than the module has");
+    }
     for (std::uint32_t i = 0; i < module.variableCount; i++) {
         variables_.push_back(get<std::uint64_t>(in));
     }

@@ -14,7 +14,8 @@ namespace fusor::sim {
 void recordLaunches(const std::string& folder, std::uint64_t threads);
 void record(const Launch& launch);
 
-// A recorded launch, with the memory it started from in place. The module has to be the one it was recorded with.
+// A recorded launch, with the memory it started from in place. The module has to be of the PTX it was recorded with; kernels other than
+// the recorded one may be missing.
 class Recording {
 public:
     // Throws std::runtime_error with one sentence.

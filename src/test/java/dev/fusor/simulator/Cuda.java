@@ -72,12 +72,8 @@ final class Cuda implements AutoCloseable {
         return read(Path.of("src/test/resources/dev/fusor/simulator/kernels", kernel + "." + architecture + ".ptx"));
     }
 
-    /** One kernel of a shipped module, without the others, which take long to compile. */
-    static byte[] shipped(String module, String kernel) {
-        String text = new String(read(Path.of("src/main/resources/dev/fusor/ptx", module + ".ptx")),
-                StandardCharsets.UTF_8);
-        return text.replaceAll("(?s)\\.visible \\.entry (?!" + kernel + "\\().*?\n}\n", "")
-                .getBytes(StandardCharsets.UTF_8);
+    static byte[] shipped(String module) {
+        return read(Path.of("src/main/resources/dev/fusor/ptx", module + ".ptx"));
     }
 
     private static byte[] read(Path file) {

@@ -3,10 +3,12 @@ package dev.fusor.simulator;
 import dev.fusor.simulator.ptx.Translator;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -69,14 +71,11 @@ public final class NativeBuild {
             for (Variant variant : List.of(Variant.THREAD_SANITIZER, Variant.ADDRESS_SANITIZER)) {
                 replay(variant, threads);
             }
-            for (Variant variant : Variant.values()) {
-                for (Path ptx : ptx(OWN_PTX)) {
-                    all.add(threads.submit(() -> module(ptx, variant)));
-                }
-            }
-            // Kernels without shared memory and barriers have little to tell a sanitizer, and take minutes to compile with one.
-            for (Path ptx : ptx(SHIPPED_PTX)) {
-                all.add(threads.submit(() -> module(ptx, Variant.PLAIN)));
+            // Kernels without shared memory and barriers have little to tell a sanitizer, and take minutes to compile with one: tests build
+            // what they replay.
+            for (Path ptx : ptx(OWN_PTX, SHIPPED_PTX)) {
+                all.add(threads
+                        .submit(() -> module(Files.readAllBytes(ptx), ptx.getFileName().toString(), Variant.PLAIN)));
             }
             for (Future<?> one : all) {
                 one.get();
@@ -84,14 +83,14 @@ public final class NativeBuild {
         }
     }
 
-    private static Path module(Path ptx, Variant variant) throws IOException {
-        return module(Files.readAllBytes(ptx), ptx.getFileName().toString(), variant);
-    }
-
-    private static List<Path> ptx(Path root) throws IOException {
-        try (Stream<Path> files = Files.walk(root)) {
-            return files.filter(file -> file.toString().endsWith(".ptx")).sorted().toList();
+    private static List<Path> ptx(Path... roots) throws IOException {
+        List<Path> all = new ArrayList<>();
+        for (Path root : roots) {
+            try (Stream<Path> files = Files.walk(root)) {
+                all.addAll(files.filter(file -> file.toString().endsWith(".ptx")).toList());
+            }
         }
+        return all;
     }
 
     /** {@return why the simulator cannot be built here, if it cannot} */
@@ -180,11 +179,27 @@ public final class NativeBuild {
      * @return the shared object
      */
     public static Path module(byte[] ptx, String name, Variant variant) {
+        Translator.Translation translation = Translator.translate(ptx, name);
+        return module(ptx, translation, translation.sha256(), variant);
+    }
+
+    /**
+     * Translates one kernel of a module and compiles it, for replays.
+     *
+     * @param ptx the module, as it is given to the driver
+     * @param entry the kernel
+     * @param variant how to build it
+     * @return the shared object
+     */
+    public static Path kernel(byte[] ptx, String entry, Variant variant) {
+        Translator.Translation translation = Translator.translateOnly(ptx, entry);
+        return module(ptx, translation, translation.sha256() + "-" + entry, variant);
+    }
+
+    private static Path module(byte[] ptx, Translator.Translation translation, String file, Variant variant) {
         try {
-            Translator.Translation translation = Translator.translate(ptx, name);
-            Path folder = Files.createDirectories(modules(variant));
-            Path code = Files.createDirectories(FOLDER.resolve("code")).resolve(translation.sha256() + ".cpp");
-            Path module = folder.resolve(translation.sha256() + ".so");
+            Path module = Files.createDirectories(modules(variant)).resolve(file + ".so");
+            Path code = Files.createDirectories(FOLDER.resolve("code")).resolve(file + ".cpp");
             List<String> command = new ArrayList<>(COMMON);
             command.addAll(List.of("-Wno-unused", "-Wno-tsan", "-I" + SOURCES.resolve("runtime"), "-shared"));
             command.addAll(variant.flags);
@@ -193,13 +208,21 @@ public final class NativeBuild {
                 command.addAll(List.of("--param", "asan-stack=0"));
             }
             command.addAll(List.of(code.toString(), "-o"));
-            if (isFresh(module, key(command, translation.code() + headers("runtime")))) {
-                return module;
+            String key = key(command, translation.code() + headers("runtime"));
+            // Tests run in two processes, which may want the same.
+            try (FileChannel lock = FileChannel.open(modules(variant).resolve(file + ".lock"),
+                    StandardOpenOption.CREATE,
+                    StandardOpenOption.WRITE)) {
+                lock.lock();
+                if (!isFresh(module, key)) {
+                    writeAtomically(code, translation.code());
+                    run(command, module);
+                    if (variant == Variant.PLAIN) {
+                        Ptxas.writeResources(ptx, modules(variant).resolve(file + ".resources"));
+                    }
+                    markFresh(module, key);
+                }
             }
-            writeAtomically(code, translation.code());
-            run(command, module);
-            Ptxas.writeResources(ptx, folder.resolve(translation.sha256() + ".resources"));
-            markFresh(module, key(command, translation.code() + headers("runtime")));
             return module;
         } catch (IOException e) {
             throw new UncheckedIOException(e);

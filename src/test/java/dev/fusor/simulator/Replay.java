@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.DoubleStream;
@@ -42,34 +43,54 @@ final class Replay {
     }
 
     /** {@return what the sanitizer and the simulator say of a recording; empty if nothing} */
-    static String of(Path recording, byte[] ptx, Variant variant, ThreadOrder order)
+    static String of(Path recording, Path module, Variant variant, ThreadOrder order)
             throws IOException, InterruptedException {
-        Path module = NativeBuild.module(ptx, "replayed", variant);
-        Process process = new ProcessBuilder(NativeBuild.replay(variant).toString(), recording.toString(),
-                module.toString(), order.name().toLowerCase()).redirectErrorStream(true).start();
+        return run(variant, recording.toString(), module.toString(), order.name().toLowerCase());
+    }
+
+    /** {@return what ThreadSanitizer and the simulator say of a recording without the barrier in this line of the PTX} */
+    static String withoutBarrier(int line, Path recording, Path module) throws IOException, InterruptedException {
+        return run(Variant.THREAD_SANITIZER, "--without-barrier", "" + line, recording.toString(), module.toString());
+    }
+
+    private static String run(Variant variant, String... arguments) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(NativeBuild.replay(variant).toString()));
+        command.addAll(List.of(arguments));
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().put("TSAN_OPTIONS", "halt_on_error=1"); // one race is enough
+        Process process = builder.start();
         String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         int status = process.waitFor();
         return status == 0 && said.isEmpty() ? "" : "exit status " + status + "\n" + said;
     }
 
-    /** {@return the text of a kernel} {@code shipped} stands for the architecture of those that are shipped. */
+    /** {@return the text of a kernel's module} {@code shipped} stands for the architecture of those that are shipped. */
     static byte[] ptx(String kernel, String architecture) {
         return switch (kernel) {
-            case "products" -> Cuda.shipped("reduce/reduction_bf16", kernel);
-            case "task_vector_products" -> Cuda.shipped("reduce/task_vector_products_bf16", kernel);
-            case "fold_f64" -> Cuda.shipped("reduce/fold", kernel);
-            case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16", kernel);
-            case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation", kernel);
-            case "select_rows" -> Cuda.shipped("trim/row_selection_bf16", kernel);
-            case "drop_by_rank" -> Cuda.shipped("drop/ranked_drop_bf16", kernel);
-            case "pack_units", "multiply_units" -> Cuda.shipped("linalg/unit_similarity", kernel);
-            case "bid", "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64", kernel);
-            case "measure" -> Cuda.shipped("ensemble/logit_ensemble_f32", kernel);
-            case "combine", "rank" -> Cuda.shipped("ensemble/logit_ensemble_f32", "combine");
-            case "differentiate", "differentiate_label" -> Cuda.shipped("ensemble/ensemble_gradient_f32", kernel);
-            case "combine_few" -> Cuda.shipped("ensemble/few_classes_f32", kernel);
-            case "hold_logits" -> Cuda.shipped("ensemble/held_rows_f32", kernel);
+            case "products" -> Cuda.shipped("reduce/reduction_bf16");
+            case "task_vector_products" -> Cuda.shipped("reduce/task_vector_products_bf16");
+            case "fold_f64" -> Cuda.shipped("reduce/fold");
+            case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16");
+            case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation");
+            case "select_rows" -> Cuda.shipped("trim/row_selection_bf16");
+            case "drop_by_rank" -> Cuda.shipped("drop/ranked_drop_bf16");
+            case "pack_units", "multiply_units" -> Cuda.shipped("linalg/unit_similarity");
+            case "bid", "solve", "transpose" -> Cuda.shipped("assign/linear_assignment_f64");
+            case "measure", "combine", "rank" -> Cuda.shipped("ensemble/logit_ensemble_f32");
+            case "differentiate", "differentiate_label" -> Cuda.shipped("ensemble/ensemble_gradient_f32");
+            case "combine_few" -> Cuda.shipped("ensemble/few_classes_f32");
+            case "hold_logits" -> Cuda.shipped("ensemble/held_rows_f32");
             default -> Cuda.ptx(kernel, architecture);
+        };
+    }
+
+    /** {@return what a kernel is called in its module} */
+    static String entry(String kernel) {
+        return switch (kernel) {
+            case "histogram", "block_sum", "meeting" -> kernel + "_f32";
+            case "weighted_sum" -> "weighted_sum_bf16";
+            case "rank" -> "combine";
+            default -> kernel;
         };
     }
 
@@ -96,7 +117,7 @@ final class Replay {
 
     /** Launches a kernel over a few blocks of random values. */
     static void launch(Cuda cuda, String kernel, byte[] ptx) {
-        MemorySegment module = cuda.module(ptx);
+        MemorySegment function = cuda.function(cuda.module(ptx), entry(kernel));
         Random random = new Random(1);
         MemorySegment values = cuda.arena().allocate(JAVA_FLOAT, LENGTH);
         for (int i = 0; i < LENGTH; i++) {
@@ -107,19 +128,19 @@ final class Replay {
             case "weighted_sum" -> {
                 long models = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, in + 16));
                 long weights = cuda.copyOf(cuda.arena().allocateFrom(JAVA_FLOAT, 0.5f, -2));
-                cuda.run(cuda.function(module, "weighted_sum_bf16"), 3, 96, 0, models, weights, 2,
+                cuda.run(function, 3, 96, 0, models, weights, 2,
                         cuda.allocate(2L * LENGTH),
                         LENGTH - 3L);
             }
             case "histogram" -> {
                 long bins = cuda.allocate(4 * 2048);
                 cuda.zero(bins, 4 * 2048);
-                cuda.run(cuda.function(module, "histogram_f32"), 2, 96, 0, in, (long) LENGTH, bins);
+                cuda.run(function, 2, 96, 0, in, (long) LENGTH, bins);
             }
             case "block_sum" -> {
                 long arrived = cuda.allocate(4);
                 cuda.zero(arrived, 4);
-                cuda.run(cuda.function(module, "block_sum_f32"), 3, 256, 0, in, (long) LENGTH, cuda.allocate(24),
+                cuda.run(function, 3, 256, 0, in, (long) LENGTH, cuda.allocate(24),
                         arrived,
                         cuda.allocate(8));
             }
@@ -129,17 +150,17 @@ final class Replay {
                         .copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 0, 8192, 0, 1, 5000 | 1L << 32, 8192, 2, 900));
                 if (kernel.equals("products")) {
                     long tensors = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, in, in + 16, in));
-                    cuda.run(cuda.function(module, kernel), 2, 256, 0, tiles, 3L, tensors, cuda.allocate(8 * 9), 3L);
+                    cuda.run(function, 2, 256, 0, tiles, 3L, tensors, cuda.allocate(8 * 9), 3L);
                 } else {
                     // The gradient, the base and two models of each item.
                     long tensors = cuda.copyOf(
                             cuda.arena().allocateFrom(JAVA_LONG, in, in + 16, in + 2, in, in, 0, in + 16, in));
-                    cuda.run(cuda.function(module, kernel), 2, 256, 0, tiles, 3L, tensors, cuda.allocate(8 * 6), 3L, 2);
+                    cuda.run(function, 2, 256, 0, tiles, 3L, tensors, cuda.allocate(8 * 6), 3L, 2);
                 }
             }
             case "fold_f64" -> {
                 long starts = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 1100, 1133));
-                cuda.run(cuda.function(module, kernel), 1, 256, 0, starts, 2L, 1, in, 1133L, cuda.allocate(8 * 40), 40L,
+                cuda.run(function, 1, 256, 0, starts, 2L, 1, in, 1133L, cuda.allocate(8 * 40), 40L,
                         cuda.allocate(8 * 2));
             }
             case "scan_keys", "count_keys" -> {
@@ -156,12 +177,12 @@ final class Replay {
                 if (kernel.equals("scan_keys")) {
                     long ofTile = cuda.allocate(4 * 3);
                     cuda.zero(ofTile, 4 * 3);
-                    cuda.run(cuda.function(module, kernel), 1, 256, 0, items, addresses, searches, 3L, 1, 1, totals,
+                    cuda.run(function, 1, 256, 0, items, addresses, searches, 3L, 1, 1, totals,
                             ofTile, 3L, cuda.allocate(4 * 50_000), cuda.allocate(4 * 50_000), 50_000L);
                 } else {
                     long bins = cuda.allocate(8 * 2048);
                     cuda.zero(bins, 8 * 2048);
-                    cuda.run(cuda.function(module, kernel), 1, 256, 0, items, addresses, searches, 3L, 1, 1, totals,
+                    cuda.run(function, 1, 256, 0, items, addresses, searches, 3L, 1, 1, totals,
                             bins);
                 }
             }
@@ -172,7 +193,7 @@ final class Replay {
                         .copyOf(cuda.arena().allocateFrom(JAVA_LONG, 1, 16, 0, 16, 1, 0, 16, 40, 0, 1, 1, 0));
                 long operands = cuda
                         .copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, 16, axes, 2, in, 1, axes + 48, 2));
-                cuda.run(cuda.function(module, kernel), 1, 256, 0, chunk, 1, operands, 40, 40,
+                cuda.run(function, 1, 256, 0, chunk, 1, operands, 40, 40,
                         cuda.allocate(4 * 128 * 256), cuda.allocate(4 * 128 * 256));
             }
             case "interpolate_bf16" -> {
@@ -195,25 +216,25 @@ final class Replay {
                 long out = cuda.allocate(2 * 1200);
                 long items = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, in, in + 4096, out, order, axis,
                         1 | 1L << 32, 300, toLine, weights, in, in + 4096, out, order, axis, 1, 300, toLine, weights));
-                cuda.run(cuda.function(module, kernel), 1, 256, 2 * 1200 + 16, tiles, 4L, items);
+                cuda.run(function, 1, 256, 2 * 1200 + 16, tiles, 4L, items);
             }
             case "multiply_units" -> {
                 // Two steps of 8 columns.
                 long chunk = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, 16));
                 long sums = cuda.allocate(4 * 40 * 40);
                 cuda.zero(sums, 4 * 40 * 40);
-                cuda.run(cuda.function(module, kernel), 1, 256, 0, chunk, 0, in, in, 40, 40, sums, 0L);
+                cuda.run(function, 1, 256, 0, chunk, 0, in, in, 40, 40, sums, 0L);
             }
             case "select_rows" -> {
                 // Three rows of three warps on one block, which differ in nothing from the base: ties are counted over warps.
                 long kept = cuda.allocate(40);
                 cuda.zero(kept, 40);
-                cuda.run(cuda.function(module, kernel), 1, 96, 400, in, in, 3L, 100, 1, 30L, 5L, 0, kept);
+                cuda.run(function, 1, 96, 400, in, in, 3L, 100, 1, 30L, 5L, 0, kept);
             }
             case "drop_by_rank" -> {
                 // Three rows of three warps on one block, all of whose keys are 0: equals are counted over warps.
                 MemorySegment chances = cuda.arena().allocate(8 * 100);
-                cuda.run(cuda.function(module, kernel), 1, 96, 96 * 32 + 800, in, in, 3L, 100, 7L, 1L, 0,
+                cuda.run(function, 1, 96, 96 * 32 + 800, in, in, 3L, 100, 7L, 1L, 0,
                         cuda.copyOf(chances), cuda.allocate(4 * 300), 0L, 0L);
             }
             case "combine_few" -> {
@@ -226,7 +247,7 @@ final class Replay {
                 long job = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, models, 0, 0, 0, 0, 0, 0, top, 0, 0, 0, 0,
                         0, 0, 0, state, state + 40 * 3 * 16, 0, 0, 0, 2L << 32, 10 | 4L << 32, 1L << 32, 3L << 32, 8,
                         0, 0xFF800000L << 32));
-                cuda.run(cuda.function(module, kernel), 2, 64, 64 * 8 + 8 * 3 * 3 * 4, job, 0L, 40L, 0b1011);
+                cuda.run(function, 2, 64, 64 * 8 + 8 * 3 * 3 * 4, job, 0L, 40L, 0b1011);
             }
             case "measure", "combine", "rank", "differentiate", "differentiate_label" -> {
                 // Three rows of two parts of two chunks for two blocks: blocks take turns, and end rows that others began. The best
@@ -247,11 +268,11 @@ final class Replay {
                         byLabel ? 4096 | 1L << 32 : 4096, 2L << 32, ranks ? 40L << 32 : 0, 32, 1L << 32,
                         byLabel ? 1 : 0));
                 if (byLabel) {
-                    cuda.run(cuda.function(module, kernel), 2, 32, 0, job, 0L, 3L);
+                    cuda.run(function, 2, 32, 0, job, 0L, 3L);
                 } else if (kernel.equals("measure") || kernel.equals("differentiate")) {
-                    cuda.run(cuda.function(module, kernel), 2, 32 * warps, 4096 * warps, job, 0L, 3L);
+                    cuda.run(function, 2, 32 * warps, 4096 * warps, job, 0L, 3L);
                 } else {
-                    cuda.run(cuda.function(module, "combine"), 2, 32 * warps, 4096 * warps + (ranks ? 4 * 84 : 0), job,
+                    cuda.run(function, 2, 32 * warps, 4096 * warps + (ranks ? 4 * 84 : 0), job,
                             0L, 3L, ranks ? 2 : 0);
                 }
             }
@@ -266,13 +287,13 @@ final class Replay {
                         cuda.allocate(4 * 3 * 4700), cuda.allocate(4 * 3), 0, 0, 0, 0, 0, 0, 0, 0, state, state + 1024,
                         state + 2048, 0, 0, 2L << 32, 4700 | 4L << 32, 2L << 32, 0, 32, 1 | 1L << 32,
                         0xFF800000L << 32));
-                cuda.runCooperative(cuda.function(module, kernel), 2, 64, 3 * 2 * 4096 + 3 * 32, job, 0L, 3L, 1);
+                cuda.runCooperative(function, 2, 64, 3 * 2 * 4096 + 3 * 32, job, 0L, 3L, 1);
             }
             case "meeting" -> {
                 // Five rows, two blocks of four for each.
                 long arrived = cuda.allocate(4 * 5);
                 cuda.zero(arrived, 4 * 5);
-                cuda.runCooperative(cuda.function(module, "meeting_f32"), 4, 64, 0, in, 5, 2, cuda.allocate(4 * 20),
+                cuda.runCooperative(function, 4, 64, 0, in, 5, 2, cuda.allocate(4 * 20),
                         cuda.allocate(4 * 20), arrived, cuda.allocate(4 * 5));
             }
             case "bid", "solve" -> {
@@ -299,12 +320,12 @@ final class Replay {
                         problems, Double.doubleToRawLongBits(10), n, n, n, n, 0, 1, table, cuda.allocate(4 * 3 * n),
                         cuda.allocate(4 * 3 * n), cuda.copyOf(cuda.arena().allocate(8 * n))));
                 if (together) {
-                    cuda.runCooperative(cuda.function(module, kernel), 3, 64, 8 * n, job);
+                    cuda.runCooperative(function, 3, 64, 8 * n, job);
                 } else {
-                    cuda.run(cuda.function(module, kernel), problems, 64, 20 * n, job);
+                    cuda.run(function, problems, 64, 20 * n, job);
                 }
             }
-            case "transpose" -> cuda.run(cuda.function(module, kernel), 1, 256, 0, in, cuda.allocate(8 * 40 * 50), 40,
+            case "transpose" -> cuda.run(function, 1, 256, 0, in, cuda.allocate(8 * 40 * 50), 40,
                     50, 1L);
             default -> throw new IllegalArgumentException(kernel);
         }

@@ -29,7 +29,6 @@ class SanitizedKernelsTest {
         "multiply_units, shipped", "bid, shipped", "solve, shipped", "interpolate_bf16, shipped"})
     void noSanitizerFindsAnything(String kernel, String architecture) throws Exception {
         byte[] ptx = Replay.ptx(kernel, architecture);
-        NativeBuild.module(ptx, kernel, Variant.PLAIN);
         List<Path> recordings = Replay.record(folder, () -> {
             try (Cuda cuda = new Cuda()) {
                 Replay.launch(cuda, kernel, ptx);
@@ -37,8 +36,9 @@ class SanitizedKernelsTest {
         });
         assertThat(recordings).hasSize(1);
         for (Variant variant : List.of(Variant.THREAD_SANITIZER, Variant.ADDRESS_SANITIZER)) {
+            Path module = NativeBuild.kernel(ptx, Replay.entry(kernel), variant);
             for (ThreadOrder order : ThreadOrder.values()) {
-                assertThat(Replay.of(recordings.getFirst(), ptx, variant, order)).as("%s, %s", variant, order)
+                assertThat(Replay.of(recordings.getFirst(), module, variant, order)).as("%s, %s", variant, order)
                         .isEmpty();
             }
         }

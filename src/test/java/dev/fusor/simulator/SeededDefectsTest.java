@@ -91,7 +91,8 @@ class SeededDefectsTest {
             }
         });
         assertThat(recordings).hasSize(1);
-        return Replay.of(recordings.getFirst(), Cuda.ptx("defects", architecture), variant, ThreadOrder.ASCENDING);
+        Path module = NativeBuild.module(Cuda.ptx("defects", architecture), "defects", variant);
+        return Replay.of(recordings.getFirst(), module, variant, ThreadOrder.ASCENDING);
     }
 
     @ParameterizedTest

@@ -25,34 +25,39 @@ class SynchronisationMutationTest {
     @TempDir
     private Path folder;
 
-    /** What is said of a module: nothing, a fault of the simulator, or a race. */
-    private String judge(String kernel, byte[] ptx) throws IOException, InterruptedException {
-        NativeBuild.module(ptx, kernel, Variant.PLAIN);
-        StringBuilder failure = new StringBuilder();
-        List<Path> recordings = Replay.record(folder, () -> {
+    /** Where a kernel and its launch were recorded. */
+    private Path record(String kernel, byte[] ptx) throws IOException {
+        return Replay.record(folder, () -> {
             try (Cuda cuda = new Cuda()) {
-                try {
-                    Replay.launch(cuda, kernel, ptx);
-                } catch (Cuda.Failure e) {
-                    failure.append(e.getMessage());
-                    cuda.recover();
-                }
+                Replay.launch(cuda, kernel, ptx);
             }
-        });
-        return failure.isEmpty()
-                ? Replay.of(recordings.getFirst(), ptx, Variant.THREAD_SANITIZER, ThreadOrder.ASCENDING)
-                : failure.toString();
+        }).getFirst();
     }
 
     /** Noticed is a race or a fault of this kernel, at a line of it, and not that something else went wrong. */
-    private void check(String kernel, String name, String mutant) throws IOException, InterruptedException {
-        String said = judge(kernel, mutant.getBytes(StandardCharsets.UTF_8));
+    private static void check(String kernel, String name, String said) {
         if (REDUNDANT.contains(name)) {
             assertThat(said).as("%s is listed as redundant", name).isEmpty();
         } else {
-            assertThat(said).as("%s goes unnoticed", name).containsAnyOf("data race", "of kernel " + kernel)
-                    .contains(Replay.source(kernel));
+            assertThat(said).as("%s goes unnoticed", name)
+                    .containsAnyOf("data race", "of kernel " + Replay.entry(kernel)).contains(Replay.source(kernel));
         }
+    }
+
+    /** The numbers, from 1, of the lines with a barrier, without those of the module's other kernels. */
+    private static List<Integer> barriers(byte[] ptx, String entry) {
+        List<Integer> barriers = new ArrayList<>();
+        List<String> lines = new String(ptx, StandardCharsets.UTF_8).lines().map(String::strip).toList();
+        boolean other = false;
+        for (int i = 0; i < lines.size(); i++) {
+            String line = lines.get(i);
+            if (line.startsWith(".visible .entry")) {
+                other = !line.startsWith(".visible .entry " + entry + "(");
+            } else if (!other && (line.startsWith("bar.sync") || line.startsWith("barrier.sync"))) {
+                barriers.add(i + 1);
+            }
+        }
+        return barriers;
     }
 
     @ParameterizedTest
@@ -64,21 +69,18 @@ class SynchronisationMutationTest {
         "multiply_units, shipped", "bid, shipped", "solve, shipped",
         "transpose, shipped", "interpolate_bf16, shipped"})
     void noBarrierOfAKernelCanGoUnnoticed(String kernel, String architecture) throws Exception {
-        byte[] whole = Replay.ptx(kernel, architecture);
-        assertThat(judge(kernel, whole)).as("the kernel as it is").isEmpty();
-        List<String> lines = new String(whole, StandardCharsets.UTF_8).lines().toList();
-        int barriers = 0;
-        for (int i = 0; i < lines.size(); i++) {
-            if (!lines.get(i).strip().startsWith("bar.sync") && !lines.get(i).strip().startsWith("barrier.sync")) {
-                continue;
-            }
-            barriers++;
-            List<String> mutant = new ArrayList<>(lines);
-            mutant.set(i, "");
-            check(kernel, kernel + "." + architecture + " without barrier " + barriers,
-                    String.join("\n", mutant) + "\n");
+        byte[] ptx = Replay.ptx(kernel, architecture);
+        String entry = Replay.entry(kernel);
+        Path recording = record(kernel, ptx);
+        Path module = NativeBuild.kernel(ptx, entry, Variant.THREAD_SANITIZER);
+        assertThat(Replay.of(recording, module, Variant.THREAD_SANITIZER, ThreadOrder.ASCENDING))
+                .as("the kernel as it is").isEmpty();
+        List<Integer> barriers = barriers(ptx, entry);
+        assertThat(barriers).isNotEmpty();
+        for (int line : barriers) {
+            check(kernel, kernel + "." + architecture + " without the barrier in line " + line,
+                    Replay.withoutBarrier(line, recording, module));
         }
-        assertThat(barriers).isPositive();
     }
 
     /**
@@ -96,6 +98,10 @@ class SynchronisationMutationTest {
         String whole = new String(Cuda.ptx(kernel, architecture), StandardCharsets.UTF_8);
         String mutant = whole.replace("." + order + ".gpu", "." + weaker + ".gpu");
         assertThat(mutant).isNotEqualTo(whole);
-        check(kernel, kernel + "." + architecture + " with " + weaker, mutant);
+        byte[] ptx = mutant.getBytes(StandardCharsets.UTF_8);
+        NativeBuild.module(ptx, kernel, Variant.PLAIN);
+        Path module = NativeBuild.kernel(ptx, Replay.entry(kernel), Variant.THREAD_SANITIZER);
+        check(kernel, kernel + "." + architecture + " with " + weaker,
+                Replay.of(record(kernel, ptx), module, Variant.THREAD_SANITIZER, ThreadOrder.ASCENDING));
     }
 }

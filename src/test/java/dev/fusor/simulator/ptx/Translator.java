@@ -18,8 +18,26 @@ public final class Translator {
      * @throws PtxException naming the first thing that is not supported, and its line
      */
     public static Translation translate(byte[] ptx, String name) {
+        return translate(ptx, name, parse(ptx));
+    }
+
+    /**
+     * One kernel of a module, as if the module had no other: they may take minutes to compile.
+     *
+     * @param ptx as it is given to the driver, to the byte
+     * @param entry the kernel
+     * @throws PtxException naming the first thing that is not supported, and its line
+     */
+    public static Translation translateOnly(byte[] ptx, String entry) {
+        return translate(ptx, entry, parse(ptx).only(entry));
+    }
+
+    private static PtxModule parse(byte[] ptx) {
+        return Parser.parse(new String(ptx, StandardCharsets.UTF_8));
+    }
+
+    private static Translation translate(byte[] ptx, String name, PtxModule module) {
         String sha256 = sha256(ptx);
-        PtxModule module = Parser.parse(new String(ptx, StandardCharsets.UTF_8));
         return new Translation(sha256, new ModuleWriter(module, name, sha256).write());
     }
 
