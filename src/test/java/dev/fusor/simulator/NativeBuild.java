@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -83,6 +84,7 @@ public final class NativeBuild {
         }
     }
 
+    /** The largest first: they take longest, and at the end no processor should wait for one of them. */
     private static List<Path> ptx(Path... roots) throws IOException {
         List<Path> all = new ArrayList<>();
         for (Path root : roots) {
@@ -90,6 +92,7 @@ public final class NativeBuild {
                 all.addAll(files.filter(file -> file.toString().endsWith(".ptx")).toList());
             }
         }
+        all.sort(Comparator.comparing((Path file) -> file.toFile().length()).reversed());
         return all;
     }
 
