@@ -3,15 +3,17 @@
 //   contract  trim/MagnitudeSelection.java; keys are those of trim/MagnitudeCut.java
 //   input     ranges of models and of a base, of one type, or of no base, at any address
 //   tables    items: the ranges, and behind the last one where its tiles end; addresses of an item: its base or 0, its models; searches
-//   scan      for each search how many keys lie above its bracket, how many of each tile lie in it and, where it has more than one key, those that do
-//             with their tile's number, in no order. What is beyond the room for them is counted and not kept
+//   scan      for each search how many keys lie above its bracket and in it, and how many of each tile do; or, where it has more than one key, those that
+//             do with their tile's number, in no order. What is beyond the room for them is counted and not kept
 //   histogram for each search how many keys lie above its bracket, and those in it in bins of 2^shift
 //   sample    the keys of some runs
+//   place     where the so-manyth element of a key is in a range, by one block
 //   launch    1-D, 256 threads; blocks as a multiple of the searches. Blocks take tiles in turn, and neighbours the same tile for different searches:
 //             so the base, and a model that two searches look at, come out of the cache but for one of them
 //   traffic   each input once, 16 bytes at a time where addresses allow it
 #pragma once
 #include "keys.cuh"
+#include "locate.cuh"
 #include "tiles.cuh"
 
 namespace key_scans {
@@ -142,7 +144,7 @@ __device__ inline void eachKey(uint64_t x, uint64_t base, long long from, int co
     }
 }
 
-// The keys of a tile that lie in the bracket, until there are enough of them to be written.
+// Of a tile the keys that lie in a bracket of several, until there are enough of them to be written.
 struct Room {
     int keys[kRoom];
     int count;   // of those that came, whether there was room or not
@@ -202,7 +204,7 @@ __device__ inline void gather(
     }
 }
 
-// Of each search totals has the keys above and those gathered; inside has as many places as there are tiles in all launches.
+// Of each search totals has the keys above and those inside; insideOfTile has as many places as there are tiles in all launches.
 template <Format FORMAT>
 __device__ inline void scan(
     const Ranges& in, unsigned long long* __restrict__ totals, int* __restrict__ insideOfTile, long long allTiles, int* __restrict__ keysOut,
@@ -211,7 +213,7 @@ __device__ inline void scan(
     __shared__ Room room;
     const int number = blockIdx.x % in.searchCount;
     const Search search = in.searches[number];
-    unsigned long long* const gathered = totals + 2 * number + 1;
+    unsigned long long* const allInside = totals + 2 * number + 1;
     insideOfTile += number * allTiles;
     keysOut += number * capacity;
     tilesOut += number * capacity;
@@ -234,7 +236,7 @@ __device__ inline void scan(
                 inside += keys[e] >= search.low && keys[e] <= search.high;
             }
             if (search.low < search.high) {
-                gather(room, keys, search.low, search.high, tile, gathered, keysOut, tilesOut, capacity);
+                gather(room, keys, search.low, search.high, tile, allInside, keysOut, tilesOut, capacity);
             }
         });
         inside = warpSum<32>(inside);
@@ -247,9 +249,11 @@ __device__ inline void scan(
         const int kept = min(room.count, kRoom);
         if (threadIdx.x == 0) {
             atomicAdd(totals + 2 * number, static_cast<unsigned long long>(room.above));
-            atomicAdd(insideOfTile + tile, room.inside);  // a tile may come in several ranges
-            if (kept > 0) {
-                room.at = atomicAdd(gathered, static_cast<unsigned long long>(kept));
+            if (search.low < search.high) {
+                room.at = atomicAdd(allInside, static_cast<unsigned long long>(kept));
+            } else {
+                atomicAdd(allInside, static_cast<unsigned long long>(room.inside));
+                atomicAdd(insideOfTile + tile, room.inside);  // a tile may come in several ranges
             }
         }
         __syncthreads();
@@ -327,6 +331,15 @@ __device__ inline void histogram(const Ranges& in, unsigned long long* __restric
     addUp(totals + 2 * number, above);
 }
 
+template <Format FORMAT>
+__device__ inline void place(uint64_t x, uint64_t base, int count, int key, long long number, long long* __restrict__ out)
+{
+    const Located at = locate(number, count, [&](long long i) { return keyAt<FORMAT>(x, base, i) == key ? 1 : 0; });
+    if (threadIdx.x == 0) {
+        *out = at.place;
+    }
+}
+
 // A block for each run.
 template <Format FORMAT>
 __device__ inline void sample(const Run* __restrict__ runs, int* __restrict__ keys)
@@ -355,6 +368,11 @@ __device__ inline void sample(const Run* __restrict__ runs, int* __restrict__ ke
                    unsigned long long* __restrict__ totals, unsigned long long* __restrict__ bins)                                     \
     {                                                                                                                                  \
         key_scans::histogram<FORMAT>({items, addresses, searches, tiles, models, searchCount}, totals, bins);                          \
+    }                                                                                                                                  \
+    extern "C" __global__ void __launch_bounds__(256)                                                                                  \
+        place_tie(uint64_t x, uint64_t base, int count, int key, long long number, long long* __restrict__ out)                        \
+    {                                                                                                                                  \
+        key_scans::place<FORMAT>(x, base, count, key, number, out);                                                                    \
     }                                                                                                                                  \
     extern "C" __global__ void __launch_bounds__(128)                                                                                  \
         sample_keys(const key_scans::Run* __restrict__ runs, int* __restrict__ keys)                                                   \

@@ -3,10 +3,10 @@
 //   contract  what is merged: consensus/DisjointMerge.java; what is seen: trim/KeyWatchCuda.java; the twin of both is trim/KeyWatch.java with
 //             consensus/DisjointMergeVectors.java
 //   tables    those of disjoint_merge.cuh, of one item and without drops; near: for each model the keys near its cut
-//   watch     for each search how many keys lie above the bracket, how many of each tile of 2^15 elements lie in it and, where it has more than one
-//             key, those that do with the numbers of their elements, in no order. What is beyond the room for them is counted and not kept
-//   mend      merges the listed elements of one search again that two tables of voters do not treat alike, and counts them
-//   launch    1-D, 256 threads, any grid. Blocks take tiles in turn; no warp waits for another
+//   watch     for each search how many keys lie above the bracket and in it, and how many of each tile of 2^15 elements do; or, where it has more than
+//             one key, those that do with the numbers of their elements, in no order. What is beyond the room for them is counted and not kept
+//   mend      merges the listed elements again that two tables of voters do not treat alike, each once, and counts them
+//   launch    256 threads, any grid along x; mend: a model each along y. Blocks take tiles in turn; no warp waits for another
 //   traffic   watch: as the disjoint merge, and 8 bytes for each key in a bracket of several; mend: these again, and the inputs of what it merges
 #pragma once
 #include "disjoint_merge.cuh"
@@ -26,14 +26,14 @@ struct Near {
 
 // Where what is seen goes.
 struct Lists {
-    unsigned long long* totals;  // of each search: the keys above, and those that were listed
+    unsigned long long* totals;  // of each search: the keys above and those near
     int* insideOfTile;
     long long tiles;
     int* keys;
     int* places;
     long long capacity;  // of the list of each search
 
-    __device__ inline unsigned long long* listed(int search) const { return totals + 2 * search + 1; }
+    __device__ inline unsigned long long* near(int search) const { return totals + 2 * search + 1; }
 
     __device__ inline void put(int search, long long at, int key, int place) const
     {
@@ -115,7 +115,7 @@ struct Watcher {
                     room(model).keys[place] = key;
                     room(model).places[place] = static_cast<int>(first) + i;
                 } else {
-                    lists.put(at.search, static_cast<long long>(atomicAdd(lists.listed(at.search), 1ull)), key, static_cast<int>(first) + i);
+                    lists.put(at.search, static_cast<long long>(atomicAdd(lists.near(at.search), 1ull)), key, static_cast<int>(first) + i);
                 }
             }
         }
@@ -142,7 +142,7 @@ struct Watcher {
             if (count >= least) {
                 long long start = 0;
                 if (threadIdx.x % 32 == 0) {
-                    start = static_cast<long long>(atomicAdd(lists.listed(near[m].search), static_cast<unsigned long long>(count)));
+                    start = static_cast<long long>(atomicAdd(lists.near(near[m].search), static_cast<unsigned long long>(count)));
                 }
                 start = __shfl_sync(kWarp, start, 0);
                 for (int i = threadIdx.x % 32; i < count; i += 32) {
@@ -176,8 +176,12 @@ struct Watcher {
                 sum += __shfl_xor_sync(kWarp, sum, step);
             }
             if (threadIdx.x % 32 == 0 && sum != 0) {
-                atomicAdd(lists.totals + 2 * near[m].search, static_cast<unsigned long long>(sum & 0xFFFF));
-                atomicAdd(lists.insideOfTile + near[m].search * lists.tiles + tile, sum >> 16);
+                const Near at = near[m];
+                atomicAdd(lists.totals + 2 * at.search, static_cast<unsigned long long>(sum & 0xFFFF));
+                if (at.low == at.high) {
+                    atomicAdd(lists.near(at.search), static_cast<unsigned long long>(sum >> 16));
+                    atomicAdd(lists.insideOfTile + at.search * lists.tiles + tile, sum >> 16);
+                }
             }
         }
     }
@@ -202,15 +206,40 @@ __device__ inline bool keeps(const disjoint_merge::Voter& voter, int key, int pl
     return key + (place <= voter.lastTie) > voter.leastKey;
 }
 
+// Whether a key near the cut of a model is trimmed by one of two cuts only.
+__device__ inline bool isWrong(const disjoint_merge::Operands& on, const disjoint_merge::Voter* __restrict__ likely, int model, int key, int place)
+{
+    return keeps(likely[model], key, place) != keeps(on.voters[model], key, place);
+}
+
+// Those that a model before this one was wrong about are merged because of that one.
+template <Format FORMAT>
+__device__ inline bool isMended(const disjoint_merge::Operands& on, const disjoint_merge::Voter* __restrict__ likely, int models, int place)
+{
+    const float base = widen<FORMAT>(codeAt<FORMAT>(on.base, place));
+#pragma unroll 1
+    for (int m = 0; m < models; m++) {
+        if (isWrong(on, likely, m, keyOf(task_vectors::deltaAt<FORMAT>(on, m, place, base)), place)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 template <Format FORMAT>
 __device__ inline void mend(
-    const disjoint_merge::Operands& on, const disjoint_merge::Voter& likely, const disjoint_merge::Voter& sure, const int* __restrict__ keys,
-    const int* __restrict__ places, long long count, unsigned long long* __restrict__ mended)
+    const disjoint_merge::Operands& on, const disjoint_merge::Voter* __restrict__ likely, const Near* __restrict__ near, const Lists& lists,
+    unsigned long long* __restrict__ mended)
 {
+    const int model = blockIdx.y;
+    const Near at = near[model];
+    const long long first = at.search * lists.capacity;
+    const long long count = at.low < at.high ? *lists.near(at.search) : 0;
     int mine = 0;
     for (long long i = static_cast<long long>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += static_cast<long long>(gridDim.x) * kThreads) {
-        if (keeps(likely, keys[i], places[i]) != keeps(sure, keys[i], places[i])) {
-            disjoint_merge::mergeElement<FORMAT, false>(on, places[i]);
+        const int place = lists.places[first + i];
+        if (isWrong(on, likely, model, lists.keys[first + i], place) && !isMended<FORMAT>(on, likely, model, place)) {
+            disjoint_merge::mergeElement<FORMAT, false>(on, place);
             mine++;
         }
     }
@@ -236,17 +265,18 @@ __device__ inline void mend(
     }
 
 #define MEND_LISTED(FORMAT)                                                                                                            \
-    extern "C" __global__ void __launch_bounds__(256)                                                                                  \
+    extern "C" __global__ void __launch_bounds__(256, 4)                                                                               \
         mend_listed(const uint64_t* __restrict__ addresses, const disjoint_merge::Voter* __restrict__ voters,                          \
                     const disjoint_merge::Item* __restrict__ items, const disjoint_merge::Divisor* __restrict__ divisors,              \
                     int modelCount, int election, int takesLargest, int zeroElectsPlus, int normalize, int outFormat,                  \
-                    const disjoint_merge::Voter* __restrict__ likely, int model, const int* __restrict__ keys,                         \
-                    const int* __restrict__ places, long long count, unsigned long long* __restrict__ mended)                          \
+                    const disjoint_merge::Voter* __restrict__ likely, const trimmed_merge::Near* __restrict__ near,                    \
+                    unsigned long long* __restrict__ totals, int* __restrict__ keys, int* __restrict__ places, long long capacity,     \
+                    unsigned long long* __restrict__ mended)                                                                           \
     {                                                                                                                                  \
         trimmed_merge::mend<FORMAT>(                                                                                                   \
             disjoint_merge::operandsOf(0, addresses, voters, items, divisors, 0, modelCount, election, takesLargest, zeroElectsPlus,   \
                                        normalize, outFormat),                                                                          \
-            likely[model], voters[model], keys, places, count, mended);                                                                \
+            likely, near, {totals, nullptr, 0, keys, places, capacity}, mended);                                                       \
     }
 
 // Up to 4 models by vectors, and up to 8.

@@ -97,6 +97,7 @@ public final class TrimmedMergeCuda {
         /** By the likely cuts; null if there were none. */
         private DisjointMergeCuda likely;
         private KeyWatchCuda watch;
+        private CudaMemory near;
 
         Merges(Tensor base, List<Trimmed> models, Rule rule, Tensor out) {
             this.base = base;
@@ -149,8 +150,9 @@ public final class TrimmedMergeCuda {
             this.watch = watch;
             likely = prepare(0, out.elements(), cuts);
             CudaKernel kernel = kernel(xs.size() <= 4 ? "merge_watched_4" : "merge_watched_8");
-            try (CudaMemory near = near();
-                    CudaLaunch launch = kernel.prepare(8, 8, 8, 8, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8, 8)) {
+            near = CudaMemory.allocate(stream, (long) NEAR_BYTES * xs.size());
+            uploadNear();
+            try (CudaLaunch launch = kernel.prepare(8, 8, 8, 8, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8, 8)) {
                 likely.operands().on(launch, 0).set(10, out.elements()).set(11, near.segment())
                         .set(12, watch.totals()).set(13, watch.insideOfTile()).set(14, watch.tiles())
                         .set(15, watch.keys()).set(16, watch.places()).set(17, watch.capacity())
@@ -158,21 +160,16 @@ public final class TrimmedMergeCuda {
             }
         }
 
-        private CudaMemory near() {
-            CudaMemory there = CudaMemory.allocate(stream, (long) NEAR_BYTES * xs.size());
+        private void uploadNear() {
             try (Arena arena = Arena.ofConfined()) {
-                MemorySegment table = arena.allocate(there.segment().byteSize(), Integer.BYTES);
+                MemorySegment table = arena.allocate(near.segment().byteSize(), Integer.BYTES);
                 for (int m = 0; m < xs.size(); m++) {
-                    Near near = watch.near().get(m);
-                    table.setAtIndex(JAVA_INT, 3L * m, near.low());
-                    table.setAtIndex(JAVA_INT, 3L * m + 1, near.high());
-                    table.setAtIndex(JAVA_INT, 3L * m + 2, near.search());
+                    Near one = watch.near().get(m);
+                    table.setAtIndex(JAVA_INT, 3L * m, one.low());
+                    table.setAtIndex(JAVA_INT, 3L * m + 1, one.high());
+                    table.setAtIndex(JAVA_INT, 3L * m + 2, one.search());
                 }
-                stream.upload(table, there.segment());
-                return there;
-            } catch (RuntimeException e) {
-                there.close();
-                throw e;
+                stream.upload(table, near.segment());
             }
         }
 
@@ -181,22 +178,19 @@ public final class TrimmedMergeCuda {
         }
 
         @Override
-        public long mend(List<MagnitudeCut> cuts, long[] listed) {
+        public long mend(List<MagnitudeCut> cuts) {
             CudaKernel kernel = kernel("mend_listed");
             try (DisjointMergeCuda sure = prepare(0, out.elements(), cuts);
                     CudaMemory mended = CudaMemory.allocate(stream, Long.BYTES);
-                    CudaLaunch launch = kernel.prepare(8, 8, 8, 8, 4, 4, 4, 4, 4, 4, 8, 4, 8, 8, 8, 8);
+                    CudaLaunch launch = kernel.prepare(8, 8, 8, 8, 4, 4, 4, 4, 4, 4, 8, 8, 8, 8, 8, 8, 8);
                     Arena arena = Arena.ofConfined()) {
                 stream.fill(mended.segment(), (byte) 0);
-                sure.operands().on(launch, 0).set(10, likely.operands().voters()).set(15, mended.segment());
-                for (int m = 0; m < listed.length; m++) {
-                    int search = watch.near().get(m).search();
-                    long threads = (listed[m] + LISTED_OF_THREAD - 1) / LISTED_OF_THREAD;
-                    long blocks = (threads + DisjointMergeCuda.THREADS - 1) / DisjointMergeCuda.THREADS;
-                    launch.set(11, m).set(12, watch.list(watch.keys(), search, listed[m]))
-                            .set(13, watch.list(watch.places(), search, listed[m])).set(14, listed[m])
-                            .grid(blocks(kernel, blocks)).block(DisjointMergeCuda.THREADS, 0).on(stream);
-                }
+                long share = LISTED_OF_THREAD * DisjointMergeCuda.THREADS;
+                sure.operands().on(launch, 0).set(10, likely.operands().voters()).set(11, near.segment())
+                        .set(12, watch.totals()).set(13, watch.keys()).set(14, watch.places())
+                        .set(15, watch.capacity()).set(16, mended.segment())
+                        .grid(blocks(kernel, (watch.capacity() + share - 1) / share), xs.size(), 1)
+                        .block(DisjointMergeCuda.THREADS, 0).on(stream);
                 MemorySegment count = arena.allocate(JAVA_LONG);
                 stream.download(mended.segment(), count);
                 stream.synchronize();
@@ -208,6 +202,9 @@ public final class TrimmedMergeCuda {
         public void close() {
             if (likely != null) {
                 likely.close();
+            }
+            if (near != null) {
+                near.close();
             }
         }
     }

@@ -61,18 +61,12 @@ final class KeyBracket {
         return model;
     }
 
+    long k() {
+        return k;
+    }
+
     int passes() {
         return passes;
-    }
-
-    /** The k-th key, once it is known. */
-    int key() {
-        return low;
-    }
-
-    /** How many of its equals are among the k. */
-    long ties() {
-        return rank;
     }
 
     boolean isOneKey() {
@@ -171,11 +165,6 @@ final class KeyBracket {
         among = bins[bin];
         low += bin << shift;
         high = Math.min(high, low + (1 << shift) - 1);
-    }
-
-    /** What is left of the keys that were gathered. */
-    Look rest() {
-        return new Look(low, high, false);
     }
 
     private static int shift(int low, int high) {

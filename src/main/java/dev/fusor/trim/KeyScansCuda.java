@@ -7,12 +7,13 @@ import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
+import dev.fusor.trim.FoundKeysCuda.Found;
 import dev.fusor.trim.KeyBracket.Look;
 import dev.fusor.trim.KeyWatchCuda.Near;
+import dev.fusor.trim.MagnitudeSelection.Ties;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.stream.LongStream;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
@@ -22,33 +23,15 @@ final class KeyScansCuda implements AutoCloseable {
     /** Elements of a tile. */
     static final int TILE = 1 << 15;
 
-    private static final int THREADS = 256;
-
-    /** Fewer gathered keys would not be worth the bins of a block. */
-    private static final long KEYS_OF_THREAD = 16;
-
-    /** So few gathered keys are copied to the host: a launch would take longer. */
-    private static final long FEW = 1 << 14;
-
     /** Where places are listed, a tile is what is left of one without so many bits. */
     private static final int TILE_BITS = Integer.numberOfTrailingZeros(TILE);
 
-    private static final int BINS = 1 << KeyBracket.BIN_BITS;
     private static final int SEARCH_BYTES = 16;
     private static final int ITEM_BYTES = 24;
     private static final int RUN_BYTES = 24;
-    private static final int TOTALS_BYTES = 16;
 
     private final CudaStream stream;
-    private final long tiles;
-    private final long capacity;
-    private final CudaMemory memory;
-    private final MemorySegment totals;
-    private final MemorySegment bins;
-    private final MemorySegment ofTile;
-    private final MemorySegment keys;
-    /** Of each key the number of its tile, or of its element in a pass that somebody else makes. */
-    private final MemorySegment tilesOfKeys;
+    private final FoundKeysCuda found;
     private boolean listsPlaces;
     private List<Asked> scanned = List.of();
     private List<Asked> counted = List.of();
@@ -57,9 +40,10 @@ final class KeyScansCuda implements AutoCloseable {
      * What a search asks of a pass.
      *
      * @param model its place among the models of the items
+     * @param k which of all keys it is for, from the top
      * @param look at which keys
      */
-    record Asked(int model, Look look) {}
+    record Asked(int model, long k, Look look) {}
 
     /**
      * A range of a part.
@@ -78,6 +62,16 @@ final class KeyScansCuda implements AutoCloseable {
         }
     }
 
+    /**
+     * An element that is looked for.
+     *
+     * @param base the base model's range, or null
+     * @param x the model's range that it is in
+     * @param key of the element
+     * @param number which of those of this key in the range, from 1
+     */
+    record Tie(Tensor base, Tensor x, int key, long number) {}
+
     /** Neighbours whose keys are sampled; a base of null is none. */
     record Run(Tensor base, Tensor x) {}
 
@@ -90,23 +84,7 @@ final class KeyScansCuda implements AutoCloseable {
      */
     KeyScansCuda(CudaStream stream, int searches, long tiles, long capacity) {
         this.stream = stream;
-        this.tiles = tiles;
-        this.capacity = capacity;
-        long[] sizes = {(long) searches * TOTALS_BYTES, (long) searches * BINS * Long.BYTES,
-            searches * tiles * Integer.BYTES, searches * capacity * Integer.BYTES,
-            searches * capacity * Integer.BYTES};
-        this.memory = CudaMemory.allocate(stream, LongStream.of(sizes).sum());
-        MemorySegment[] parts = new MemorySegment[sizes.length];
-        long at = 0;
-        for (int i = 0; i < sizes.length; i++) {
-            parts[i] = memory.segment().asSlice(at, sizes[i]);
-            at += sizes[i];
-        }
-        this.totals = parts[0];
-        this.bins = parts[1];
-        this.ofTile = parts[2];
-        this.keys = parts[3];
-        this.tilesOfKeys = parts[4];
+        this.found = new FoundKeysCuda(stream, searches, tiles, capacity);
     }
 
     /** {@return the keys of some runs, one after the other} */
@@ -158,20 +136,18 @@ final class KeyScansCuda implements AutoCloseable {
         scanned = scans;
         counted = counts;
         listsPlaces = false;
-        stream.fill(totals, (byte) 0);
-        stream.fill(bins, (byte) 0);
-        stream.fill(ofTile, (byte) 0);
+        found.clear();
     }
 
     /**
-     * Begins a pass that somebody else makes, over one tensor of fewer than 2^31 elements.
+     * Lets somebody else make the pass that has begun, over one tensor of fewer than 2^31 elements.
      *
      * @param near for each model what is near its cut; the numbers of searches are their places
      */
-    KeyWatchCuda beginWatching(List<Near> near) {
-        begin(List.of(), List.of());
+    KeyWatchCuda watch(List<Near> near) {
         listsPlaces = true;
-        return new KeyWatchCuda(near, totals, ofTile, tiles, keys, tilesOfKeys, capacity);
+        return new KeyWatchCuda(near, found.totals(), found.ofTile(), found.tiles(), found.keys(), found.places(),
+                found.capacity());
     }
 
     /** Looks at ranges of one type, of fewer than 2^32 elements. */
@@ -192,8 +168,8 @@ final class KeyScansCuda implements AutoCloseable {
                 CudaKernel kernel = kernel(stream, type, "scan_keys");
                 try (CudaLaunch launch = kernel.prepare(8, 8, 8, 8, 4, 4, 8, 8, 8, 8, 8, 8)) {
                     onRanges(launch, kernel, tables, itemsAt, addressesAt, searchesAt, tilesHere, models,
-                            scanned.size()).set(6, totals).set(7, ofTile).set(8, tiles).set(9, keys)
-                            .set(10, tilesOfKeys).set(11, capacity).on(stream);
+                            scanned.size()).set(6, found.totals()).set(7, found.ofTile()).set(8, found.tiles())
+                            .set(9, found.keys()).set(10, found.places()).set(11, found.capacity()).on(stream);
                 }
             }
             if (!counted.isEmpty()) {
@@ -201,8 +177,9 @@ final class KeyScansCuda implements AutoCloseable {
                 try (CudaLaunch launch = kernel.prepare(8, 8, 8, 8, 4, 4, 8, 8)) {
                     onRanges(launch, kernel, tables, itemsAt, addressesAt,
                             searchesAt + (long) SEARCH_BYTES * scanned.size(), tilesHere, models, counted.size())
-                            .set(6, totals.asSlice((long) TOTALS_BYTES * scanned.size()))
-                            .set(7, bins.asSlice((long) BINS * Long.BYTES * scanned.size())).on(stream);
+                            .set(6, found.totals().asSlice((long) FoundKeysCuda.TOTALS_BYTES * scanned.size()))
+                            .set(7, found.bins().asSlice((long) FoundKeysCuda.BINS_BYTES * scanned.size()))
+                            .on(stream);
                 }
             }
         }
@@ -210,8 +187,8 @@ final class KeyScansCuda implements AutoCloseable {
 
     private static CudaLaunch onRanges(CudaLaunch launch, CudaKernel kernel, MemorySegment tables, long itemsAt,
             long addressesAt, long searchesAt, long tiles, int models, int searches) {
-        long blocks = Math.clamp(kernel.residentBlocks(THREADS, 0) / searches, 1, Math.max(1, tiles));
-        return launch.grid((int) blocks * searches).block(THREADS, 0).set(0, tables.asSlice(itemsAt))
+        long blocks = Math.clamp(kernel.residentBlocks(FoundKeysCuda.THREADS, 0) / searches, 1, Math.max(1, tiles));
+        return launch.grid((int) blocks * searches).block(FoundKeysCuda.THREADS, 0).set(0, tables.asSlice(itemsAt))
                 .set(1, tables.asSlice(addressesAt)).set(2, tables.asSlice(searchesAt)).set(3, tiles).set(4, models)
                 .set(5, searches);
     }
@@ -251,112 +228,34 @@ final class KeyScansCuda implements AutoCloseable {
         return tile;
     }
 
-    /** {@return of each search how many keys are above those looked at, and how many were gathered} */
-    long[] totals() {
-        try (Arena arena = Arena.ofConfined()) {
-            return download(stream, totals, arena).toArray(JAVA_LONG);
-        }
-    }
-
-    /** {@return what a search that counts found in each bin} */
-    long[] bins(int search) {
-        try (Arena arena = Arena.ofConfined()) {
-            return download(stream, binsOf(search), arena).toArray(JAVA_LONG);
-        }
-    }
-
-    /** {@return how many of the keys that a search gathers each tile has} */
-    int[] inside(int search) {
-        try (Arena arena = Arena.ofConfined()) {
-            return download(stream, ofTile(search), arena).toArray(JAVA_INT);
-        }
-    }
-
     /**
-     * {@return some of the keys that a search gathered, in bins}
+     * {@return what the pass found for each search, those that gather first} Waits for the stream.
      *
-     * @param search its place
-     * @param count how many it gathered
-     * @param look which of them
+     * @param ties whether the tiles of the last ties are wanted
      */
-    long[] gathered(int search, long count, Look look) {
-        if (count <= FEW) {
-            long[] counts = new long[BINS];
-            for (int key : Keys.within(keysHere(keys, search, count), look.low(), look.high())) {
-                counts[key - look.low() >>> look.shift()]++;
+    List<Found> found(Ties ties) {
+        return found.read(scanned, counted, ties, listsPlaces ? TILE_BITS : 0);
+    }
+
+    /** {@return where each element is in its range} Waits for the stream. */
+    static long[] places(CudaStream stream, List<Tie> ties) {
+        try (CudaMemory places = CudaMemory.allocate(stream, (long) Long.BYTES * ties.size());
+                Arena arena = Arena.ofConfined()) {
+            for (int i = 0; i < ties.size(); i++) {
+                Tie tie = ties.get(i);
+                try (CudaLaunch launch = kernel(stream, tie.x.dtype(), "place_tie").prepare(8, 8, 4, 4, 8, 8)) {
+                    launch.grid(1).block(FoundKeysCuda.THREADS, 0).set(0, tie.x.data())
+                            .set(1, tie.base == null ? 0 : CudaMemory.address(tie.base.data()))
+                            .set(2, (int) tie.x.elements()).set(3, tie.key).set(4, tie.number)
+                            .set(5, places.segment().asSlice((long) Long.BYTES * i, Long.BYTES)).on(stream);
+                }
             }
-            return counts;
+            return download(stream, places.segment(), arena).toArray(JAVA_LONG);
         }
-        MemorySegment found = binsOf(search);
-        stream.fill(found, (byte) 0);
-        CudaKernel kernel = gathered("gathered_histogram");
-        try (CudaLaunch launch = kernel.prepare(8, 8, 4, 4, 4, 8)) {
-            launch.grid(blocks(kernel, count)).block(THREADS, 0).set(0, keysOf(keys, search)).set(1, count)
-                    .set(2, look.low()).set(3, look.high()).set(4, look.shift()).set(5, found).on(stream);
-        }
-        return bins(search);
-    }
-
-    /**
-     * {@return how many of the keys that a search gathered are a certain one in each tile}
-     *
-     * @param search its place
-     * @param count how many it gathered
-     * @param key which
-     */
-    int[] equal(int search, long count, int key) {
-        if (count <= FEW) {
-            int[] found = keysHere(keys, search, count);
-            int[] tilesOfFound = keysHere(tilesOfKeys, search, count);
-            int[] ofTile = new int[Math.toIntExact(tiles)];
-            for (int i = 0; i < found.length; i++) {
-                ofTile[tilesOfFound[i] >> tileShift()] += found[i] == key ? 1 : 0;
-            }
-            return ofTile;
-        }
-        stream.fill(ofTile(search), (byte) 0);
-        CudaKernel kernel = gathered("gathered_ties");
-        try (CudaLaunch launch = kernel.prepare(8, 8, 4, 8, 4, 8)) {
-            launch.grid(blocks(kernel, count)).block(THREADS, 0).set(0, keysOf(keys, search))
-                    .set(1, keysOf(tilesOfKeys, search)).set(2, tileShift()).set(3, count).set(4, key)
-                    .set(5, ofTile(search)).on(stream);
-        }
-        return inside(search);
-    }
-
-    private int tileShift() {
-        return listsPlaces ? TILE_BITS : 0;
-    }
-
-    private MemorySegment binsOf(int search) {
-        return bins.asSlice((long) search * BINS * Long.BYTES, (long) BINS * Long.BYTES);
-    }
-
-    private MemorySegment ofTile(int search) {
-        return ofTile.asSlice(search * tiles * Integer.BYTES, tiles * Integer.BYTES);
-    }
-
-    private MemorySegment keysOf(MemorySegment all, int search) {
-        return all.asSlice(search * capacity * Integer.BYTES, capacity * Integer.BYTES);
-    }
-
-    private int[] keysHere(MemorySegment all, int search, long count) {
-        try (Arena arena = Arena.ofConfined()) {
-            return download(stream, keysOf(all, search).asSlice(0, count * Integer.BYTES), arena).toArray(JAVA_INT);
-        }
-    }
-
-    private CudaKernel gathered(String name) {
-        return stream.device().kernel("trim/gathered_keys", name);
     }
 
     private static CudaKernel kernel(CudaStream stream, DType type, String name) {
         return CudaFormats.kernel(stream, "trim", "key_scan", type, name);
-    }
-
-    private static int blocks(CudaKernel kernel, long count) {
-        long share = THREADS * KEYS_OF_THREAD;
-        return (int) Math.min((count + share - 1) / share, kernel.residentBlocks(THREADS, 0));
     }
 
     private static MemorySegment download(CudaStream stream, MemorySegment there, Arena arena) {
@@ -368,6 +267,6 @@ final class KeyScansCuda implements AutoCloseable {
 
     @Override
     public void close() {
-        memory.close();
+        found.close();
     }
 }

@@ -8,8 +8,9 @@ import java.util.List;
  * zeros at first.
  *
  * @param near for each model, which keys are near its cut
- * @param totals two longs for each search: how many keys lie above those near the cut, and how many were listed
- * @param insideOfTile for each search and tile an int: how many keys near the cut it has; tiles have {@value KeyScansCuda#TILE} elements
+ * @param totals two longs for each search: how many keys lie above those near the cut, and how many are near
+ * @param insideOfTile for each search and tile an int: how many keys near the cut it has, if these are not listed; tiles have
+ * {@value KeyScansCuda#TILE} elements
  * @param tiles how many there are
  * @param keys for each search room for a list of the keys near its cut, if there are several
  * @param places the indices of their elements
@@ -17,17 +18,6 @@ import java.util.List;
  */
 public record KeyWatchCuda(List<Near> near, MemorySegment totals, MemorySegment insideOfTile, long tiles,
         MemorySegment keys, MemorySegment places, long capacity) {
-    /**
-     * {@return what one of the lists holds}
-     *
-     * @param lists {@link #keys} or {@link #places}
-     * @param search the number of the search
-     * @param count how many were listed
-     */
-    public MemorySegment list(MemorySegment lists, int search, long count) {
-        return lists.asSlice(search * capacity * Integer.BYTES, count * Integer.BYTES);
-    }
-
     /**
      * Keys near a cut.
      *

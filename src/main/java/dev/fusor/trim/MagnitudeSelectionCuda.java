@@ -7,16 +7,17 @@ import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.DType;
 import dev.fusor.tensor.Tensor;
 import dev.fusor.tensor.TensorSource;
+import dev.fusor.trim.FoundKeysCuda.Found;
 import dev.fusor.trim.KeyBracket.Look;
 import dev.fusor.trim.KeyScansCuda.Asked;
 import dev.fusor.trim.KeyScansCuda.Item;
 import dev.fusor.trim.KeyScansCuda.Run;
+import dev.fusor.trim.KeyScansCuda.Tie;
 import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Selected;
 import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.MagnitudeSelection.Wanted;
 import dev.fusor.trim.PartTiles.Range;
-import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -123,10 +124,9 @@ public final class MagnitudeSelectionCuda {
          * Uses cuts once more for those of the listed elements that the likely cut of the same model treats otherwise.
          *
          * @param cuts for each that is wanted
-         * @param listed how many elements were listed for each
          * @return how many elements it used them for
          */
-        long mend(List<MagnitudeCut> cuts, long[] listed);
+        long mend(List<MagnitudeCut> cuts);
     }
 
     /**
@@ -271,7 +271,6 @@ public final class MagnitudeSelectionCuda {
         private final List<List<MagnitudeCut>> cuts = new ArrayList<>();
         private long bytesOfPasses;
         private SpeculationCuda speculation; // null if nobody uses the cuts
-        private long[] totals = {};
 
         Selection(List<Part> parts, List<Wanted> wanted, Feed feed) {
             this.parts = parts;
@@ -324,16 +323,16 @@ public final class MagnitudeSelectionCuda {
 
         private void settle() {
             if (speculation != null) {
-                long used = speculation.settle(cuts.stream().map(List::getFirst).toList(), totals);
+                long used = speculation.settle(cuts.stream().map(List::getFirst).toList());
                 tensors(parts.getFirst()).forEach(tensor -> bytesOfPasses += tensor.bytesOf(used));
             }
         }
 
         long nonZero() {
             try (KeyScansCuda scans = new KeyScansCuda(stream, 1, firstTiles[parts.size()], 0)) {
-                scans.begin(List.of(new Asked(0, new Look(0, 0, true))), List.of());
+                scans.begin(List.of(new Asked(0, 1, new Look(0, 0, true))), List.of());
                 lookAtAll(scans, new int[]{0});
-                return scans.totals()[0];
+                return scans.found(Ties.ALL_TIES).getFirst().above();
             }
         }
 
@@ -389,30 +388,46 @@ public final class MagnitudeSelectionCuda {
             List<Asked> asked = new ArrayList<>();
             List<Asked> counted = new ArrayList<>();
             for (int w : open) {
-                Look look = searches.get(w).begin(capacity);
+                KeyBracket search = searches.get(w);
+                Look look = search.begin(capacity);
                 (look.gathers() ? gathering : counting).add(w);
                 (look.gathers() ? asked : counted)
-                        .add(new Asked(Arrays.binarySearch(models, searches.get(w).model()), look));
+                        .add(new Asked(Arrays.binarySearch(models, search.model()), search.k(), look));
             }
+            scans.begin(asked, counted);
             if (speculation != null && speculation.run(scans, places(gathering))) {
                 tensors(parts.getFirst()).forEach(tensor -> bytesOfPasses += tensor.bytesOf(length));
             } else {
-                scans.begin(asked, counted);
                 lookAtAll(scans, models);
             }
-            totals = scans.totals();
-            List<Integer> ended = new ArrayList<>();
-            for (int i = 0; i < gathering.size(); i++) {
-                if (endGathering(scans, i, gathering.get(i), ties)) {
-                    ended.add(gathering.get(i));
+            List<Ended> ended = ended(gathering, counting, scans.found(ties));
+            if (ties == Ties.EXACT_K) {
+                cutAtLastTies(ended);
+            } else {
+                ended.forEach(one -> cuts.set(one.wanted, Collections.nCopies(parts.size(),
+                        new MagnitudeCut(one.found.key(), Long.MAX_VALUE))));
+            }
+            return ended.stream().map(Ended::wanted).toList();
+        }
+
+        /** What was found for one of those that are wanted. */
+        private record Ended(int wanted, Found found) {}
+
+        /** Tells the searches what was found. {@return those that have ended} */
+        private List<Ended> ended(List<Integer> gathering, List<Integer> counting, List<Found> found) {
+            for (int i = 0; i < counting.size(); i++) {
+                KeyBracket search = searches.get(counting.get(i));
+                Found one = found.get(gathering.size() + i);
+                if (search.end(one.above(), one.inside())) {
+                    search.choose(one.bins());
                 }
             }
-            for (int i = 0; i < counting.size(); i++) {
-                int place = gathering.size() + i;
-                long[] bins = scans.bins(place);
-                KeyBracket search = searches.get(counting.get(i));
-                if (search.end(totals[2 * place], Arrays.stream(bins).sum())) {
-                    search.choose(bins);
+            List<Ended> ended = new ArrayList<>();
+            for (int i = 0; i < gathering.size(); i++) {
+                KeyBracket search = searches.get(gathering.get(i));
+                Found one = found.get(i);
+                if (search.end(one.above(), one.inside()) && (search.isOneKey() || one.inside() <= capacity)) {
+                    ended.add(new Ended(gathering.get(i), one));
                 }
             }
             return ended;
@@ -421,28 +436,6 @@ public final class MagnitudeSelectionCuda {
         /** Which of the searches that gather is that of each that is wanted. */
         private int[] places(List<Integer> gathering) {
             return IntStream.range(0, searches.size()).map(gathering::indexOf).toArray();
-        }
-
-        private boolean endGathering(KeyScansCuda scans, int place, int wanted, Ties ties) {
-            KeyBracket search = searches.get(wanted);
-            int[] ofTile = scans.inside(place);
-            long inside = Arrays.stream(ofTile).asLongStream().sum();
-            if (!search.end(totals[2 * place], inside)) {
-                return false;
-            }
-            if (!search.isOneKey()) {
-                if (inside > capacity) {
-                    return false;
-                }
-                while (!search.isOneKey()) {
-                    search.choose(scans.gathered(place, inside, search.rest()));
-                }
-                ofTile = ties == Ties.ALL_TIES ? ofTile : scans.equal(place, inside, search.key());
-            }
-            cuts.set(wanted, ties == Ties.ALL_TIES
-                    ? Collections.nCopies(parts.size(), new MagnitudeCut(search.key(), Long.MAX_VALUE))
-                    : cuts(search, ofTile));
-            return true;
         }
 
         /** Hands every range to the kernels. */
@@ -510,34 +503,34 @@ public final class MagnitudeSelectionCuda {
             }
         }
 
-        private List<MagnitudeCut> cuts(KeyBracket search, int[] equal) {
-            long wanted = search.ties();
-            int tile = 0;
-            while (wanted > equal[tile]) {
-                wanted -= equal[tile++];
+        /** Where the last ties are that are kept, by the tiles that have them. */
+        private void cutAtLastTies(List<Ended> ended) {
+            List<Range> ranges = ended.stream().map(one -> tile(one.found.tile())).toList();
+            List<Tie> ties = new ArrayList<>();
+            for (int i = 0; i < ended.size(); i++) {
+                Found found = ended.get(i).found;
+                Tensor x = all.model(ranges.get(i), searches.get(ended.get(i).wanted).model());
+                ties.add(new Tie(all.base(ranges.get(i)), x, found.key(), found.tieOfTile()));
             }
-            int part = 0;
-            while (firstTiles[part + 1] <= tile) {
-                part++;
-            }
-            long from = (tile - firstTiles[part]) * KeyScansCuda.TILE;
-            Range range = new Range(part, from, (int) Math.min(KeyScansCuda.TILE, elements(part) - from));
-            try (Arena arena = Arena.ofConfined()) {
-                Tensor base = here(all.base(range), arena);
-                Tensor x = here(all.model(range, search.model()), arena);
-                stream.synchronize();
-                long last = from + MagnitudeSelectionCpu.placeOfTie(base, x, search.key(), wanted);
-                return MagnitudeSelectionCpu.cutsUpTo(search.key(), part, last, parts.size());
+            long[] places = feed == null
+                    ? KeyScansCuda.places(stream, ties)
+                    : ties.stream().mapToLong(
+                            tie -> MagnitudeSelectionCpu.placeOfTie(tie.base(), tie.x(), tie.key(), tie.number()))
+                            .toArray();
+            for (int i = 0; i < ended.size(); i++) {
+                Range range = ranges.get(i);
+                cuts.set(ended.get(i).wanted, MagnitudeSelectionCpu.cutsUpTo(ties.get(i).key(), range.part(),
+                        range.from() + places[i], parts.size()));
             }
         }
 
-        private Tensor here(Tensor range, Arena arena) {
-            if (range == null || !CudaMemory.isDevice(range.data())) {
-                return range;
+        private Range tile(int number) {
+            int part = 0;
+            while (firstTiles[part + 1] <= number) {
+                part++;
             }
-            Tensor host = Tensor.allocate(arena, range.dtype(), range.elements());
-            stream.download(range.data(), host.data());
-            return host;
+            long from = (number - firstTiles[part]) * KeyScansCuda.TILE;
+            return new Range(part, from, (int) Math.min(KeyScansCuda.TILE, elements(part) - from));
         }
     }
 }

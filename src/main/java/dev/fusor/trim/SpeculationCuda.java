@@ -38,7 +38,7 @@ final class SpeculationCuda {
     }
 
     /**
-     * Makes the pass that was planned by using everything, if each search has a likely cut.
+     * Makes the pass that has begun by using everything, if each search has a likely cut.
      *
      * @param scans takes what is seen
      * @param places of what is wanted among the searches of the pass; negative where nothing is searched for
@@ -56,7 +56,7 @@ final class SpeculationCuda {
             likely.add(search == null ? MagnitudeSelectionCpu.simple(wanted.get(w)) : search.likelyCut(ties));
             near.add(search == null ? Near.NONE : new Near(search.look().low(), search.look().high(), places[w]));
         }
-        watch = scans.beginWatching(near);
+        watch = scans.watch(near);
         use.run(likely, watch);
         return true;
     }
@@ -65,10 +65,9 @@ final class SpeculationCuda {
      * Uses again what was used by a wrong cut, or not yet.
      *
      * @param cuts for each that is wanted
-     * @param totals what the pass found
      * @return of how many elements
      */
-    long settle(List<MagnitudeCut> cuts, long[] totals) {
+    long settle(List<MagnitudeCut> cuts) {
         if (likely == null || searches.stream().anyMatch(search -> search != null && search.passes() > 1)) {
             use.run(0, length, cuts);
             return length;
@@ -79,8 +78,7 @@ final class SpeculationCuda {
             used += range[1] - range[0];
         }
         if (watch.near().stream().anyMatch(Near::lists)) {
-            used += use.mend(cuts, watch.near().stream()
-                    .mapToLong(near -> near.lists() ? totals[2 * near.search() + 1] : 0).toArray());
+            used += use.mend(cuts);
         }
         return used;
     }

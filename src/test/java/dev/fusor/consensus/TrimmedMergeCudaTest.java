@@ -15,6 +15,7 @@ import dev.fusor.trim.MagnitudeSelection.Selected;
 import dev.fusor.trim.MagnitudeSelection.Ties;
 import dev.fusor.trim.SmallSelections;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
@@ -169,6 +170,16 @@ class TrimmedMergeCudaTest extends CudaTensors {
         assertThat(selected.passes()).as("seed %d", Tensors.SEED).isEqualTo(1);
         assertThat(selected.bytesRead() / (4.0 * base.data().byteSize())).as("seed %d", Tensors.SEED)
                 .isBetween(1.0, most);
+    }
+
+    /** Where all are wrong about the same elements, these are merged once: so each model more adds its own bytes and no others. */
+    @Test
+    void elementsThatSeveralModelsAreWrongAboutAreMergedOnce() {
+        Tensor base = Tensors.random(DType.F32, LENGTH, 1, null, 0.02);
+        Trimmed model = new Trimmed(Tensors.random(DType.F32, LENGTH, 2, base, 1e-3), 0.5, LENGTH / 5);
+        long[] bytes = IntStream.of(1, 2, 3).mapToLong(
+                count -> check(base, Collections.nCopies(count, model), Ties.EXACT_K, "alike").bytesRead()).toArray();
+        assertThat(bytes[2] - bytes[1]).as("seed %d", Tensors.SEED).isEqualTo(bytes[1] - bytes[0]);
     }
 
     @Test

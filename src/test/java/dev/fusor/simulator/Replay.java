@@ -70,7 +70,8 @@ final class Replay {
             case "products" -> Cuda.shipped("reduce/reduction_bf16");
             case "task_vector_products" -> Cuda.shipped("reduce/task_vector_products_bf16");
             case "fold_f64" -> Cuda.shipped("reduce/fold");
-            case "scan_keys", "count_keys" -> Cuda.shipped("trim/key_scan_bf16");
+            case "scan_keys", "count_keys", "place_tie" -> Cuda.shipped("trim/key_scan_bf16");
+            case "gathered_histogram", "gathered_choice", "last_tiles" -> Cuda.shipped("trim/gathered_keys");
             case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation");
             case "select_rows" -> Cuda.shipped("trim/row_selection_bf16");
             case "drop_by_rank" -> Cuda.shipped("drop/ranked_drop_bf16");
@@ -100,7 +101,8 @@ final class Replay {
             case "products" -> "cuda-kernels/reduce/reduction_bf16.cu:";
             case "task_vector_products" -> "cuda-kernels/reduce/task_vector_products_bf16.cu:";
             case "fold_f64" -> "cuda-kernels/reduce/fold.cu:";
-            case "scan_keys", "count_keys" -> "cuda-kernels/trim/key_scan_bf16.cu:";
+            case "scan_keys", "count_keys", "place_tie" -> "cuda-kernels/trim/key_scan_bf16.cu:";
+            case "gathered_histogram", "gathered_choice", "last_tiles" -> "cuda-kernels/trim/gathered_keys.cu:";
             case "interpolate_bf16" -> "cuda-kernels/linalg/permuted_interpolation.cu:";
             case "select_rows" -> "cuda-kernels/trim/row_selection_bf16.cu:";
             case "drop_by_rank" -> "cuda-kernels/drop/ranked_drop_bf16.cu:";
@@ -184,6 +186,30 @@ final class Replay {
                     cuda.zero(bins, 8 * 2048);
                     cuda.run(function, 1, 256, 0, items, addresses, searches, 3L, 1, 1, totals,
                             bins);
+                }
+            }
+            case "place_tie" -> {
+                // The 700th of 1000 zeros, four for each thread, then one.
+                long zeros = cuda.allocate(2 * 1000);
+                cuda.zero(zeros, 2 * 1000);
+                cuda.run(function, 1, 256, 0, zeros, 0L, 1000, 0, 700L, cuda.allocate(8));
+            }
+            case "gathered_histogram", "gathered_choice", "last_tiles" -> {
+                // The 700th of keys by two blocks; the bin, or the tile, that has it where each has one.
+                MemorySegment ones = cuda.arena().allocate(JAVA_INT, 4096);
+                for (int i = 0; i < 4096; i++) {
+                    ones.setAtIndex(JAVA_INT, i, kernel.equals("last_tiles") || i % 2 == 0 ? 1 : 0);
+                }
+                long brackets = cuda.copyOf(
+                        cuda.arena().allocateFrom(JAVA_LONG, 700, 0, 0, (long) Integer.MAX_VALUE - 1 << 32, 1));
+                long totals = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, 0, LENGTH));
+                long counts = cuda.copyOf(ones);
+                if (kernel.equals("gathered_histogram")) {
+                    cuda.run(function, 2, 256, 0, brackets, totals, in, (long) LENGTH, counts);
+                } else if (kernel.equals("gathered_choice")) {
+                    cuda.run(function, 1, 256, 0, brackets, totals, counts);
+                } else {
+                    cuda.run(function, 1, 256, 0, brackets, totals, counts, 4096L);
                 }
             }
             case "pack_units" -> {
