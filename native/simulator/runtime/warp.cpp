@@ -77,18 +77,26 @@ const Exchange& gather(ThreadState& thread, std::uint32_t mask, const std::uint3
     }
     warp.arrived |= 1u << thread.lane;
     sanitizer::release(&thread.released[thread.warpTurn & 1]);
-    if ((warp.arrived & mask) == mask) {
+    const bool last = (warp.arrived & mask) == mask;
+    if (last) {
         meet(thread, warp, mask, count);
     } else {
         Group::current().wait(thread, State::AtWarp, site);
     }
 #if defined(FUSOR_SIM_TSAN)
-    // Each lane is ordered after the others of the mask, and after nobody else. Two objects take turns: a fast lane may be one ahead.
-    for (std::uint32_t lane = 0; lane < kWarpSize; lane++) {
-        if (mask >> lane & 1) {
-            ThreadState& other = thread.block->threads[thread.warp * kWarpSize + lane];
-            sanitizer::acquire(&other.released[thread.exchange->turns[lane] & 1]);
+    // Each lane is ordered after the others of the mask, and after nobody else: the last to come after all of them, which it leaves with the
+    // first lane for the others. Two objects take turns: a fast lane may be one ahead.
+    const auto released = [&](std::uint32_t lane) {
+        return &thread.block->threads[thread.warp * kWarpSize + lane].released[thread.exchange->turns[lane] & 1];
+    };
+    char* const ofFirst = released(static_cast<std::uint32_t>(__builtin_ctz(mask)));
+    if (last) {
+        for (std::uint32_t lanes = mask; lanes != 0; lanes &= lanes - 1) {
+            sanitizer::acquire(released(static_cast<std::uint32_t>(__builtin_ctz(lanes))));
         }
+        sanitizer::release(ofFirst);
+    } else {
+        sanitizer::acquire(ofFirst);
     }
 #endif
     return *thread.exchange;
