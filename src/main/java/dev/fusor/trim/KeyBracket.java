@@ -74,23 +74,20 @@ final class KeyBracket {
     }
 
     /**
-     * Takes a sample of the keys as a hint.
+     * Takes a hint.
      *
-     * @param keys some of them
+     * @param estimate where a sample of the keys has the k-th
      * @param capacity how many may be gathered
      */
-    void expect(int[] keys, long capacity) {
-        MagnitudeSample sample = new MagnitudeSample(new int[][]{keys}, k, among);
-        int likely = sample.key(MagnitudeSample.LIKELY, 0);
-        guess = sample.key(0, 0);
-        if (likely == sample.key(-MagnitudeSample.LIKELY, 0)) {
-            hints.add(new Look(likely, likely, true));
-            tiesKept = sample.tiesKept(likely);
+    void expect(KeyEstimate estimate, long capacity) {
+        guess = estimate.key();
+        tiesKept = estimate.tiesKept();
+        if (estimate.likely() >= 0) {
+            hints.add(new Look(estimate.likely(), estimate.likely(), true));
         }
-        int least = sample.key(-MagnitudeSample.SURE, MagnitudeSample.RUN);
-        int most = sample.key(MagnitudeSample.SURE, MagnitudeSample.RUN);
-        double inside = (double) Keys.count(keys, least, most) / keys.length * among;
-        hints.add(new Look(least, most, least == most || inside <= capacity));
+        int least = estimate.least();
+        int most = estimate.most();
+        hints.add(new Look(least, most, least == most || estimate.inDoubt() * among <= capacity));
     }
 
     /** Plans a pass over all keys, of which so many may be gathered. */

@@ -106,14 +106,14 @@ final class KeySearch {
     /** Takes a sample of the keys, run by run, as a hint. */
     void expect(int[][] runs) {
         MagnitudeSample sample = new MagnitudeSample(runs, k, among);
-        sureLow = sample.key(-MagnitudeSample.SURE, MagnitudeSample.RUN);
-        sureHigh = sample.key(MagnitudeSample.SURE, MagnitudeSample.RUN);
-        int key = sample.key(MagnitudeSample.LIKELY, 0);
-        likely = key == sample.key(-MagnitudeSample.LIKELY, 0) ? key : -1;
-        likelyTile = likely < 0 ? 0 : (int) Math.rint(tiles * sample.tiesKept(likely));
+        KeyEstimate estimate = sample.estimate();
+        sureLow = estimate.least();
+        sureHigh = estimate.most();
+        likely = estimate.likely();
+        likelyTile = (int) Math.rint(tiles * estimate.tiesKept());
         heavy = sample.heavy();
-        guess = sample.key(0, 0);
-        expected = among * sample.inDoubt();
+        guess = estimate.key();
+        expected = among * estimate.inDoubt();
     }
 
     /**

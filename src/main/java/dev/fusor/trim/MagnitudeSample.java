@@ -1,6 +1,8 @@
 package dev.fusor.trim;
 
+import dev.fusor.trim.KeyEstimate.Ranked;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /** A sample of keys, and where it has the k-th of all: a guess that a pass over all of them proves or refutes. */
@@ -16,6 +18,18 @@ final class MagnitudeSample {
      * key is tried alone. Nothing is gathered then; a miss costs one more pass.
      */
     static final double LIKELY = 4;
+
+    /**
+     * A place in the order of a sample.
+     *
+     * @param deviations how many standard deviations from the k-th towards the larger ones; towards the smaller ones if negative
+     * @param more how many keys of the sample further
+     */
+    record Place(double deviations, int more) {}
+
+    /** What is asked of a sample, from the larger keys to the smaller. */
+    static final List<Place> PLACES = List.of(new Place(SURE, RUN), new Place(LIKELY, 0), new Place(0, 0),
+            new Place(-LIKELY, 0), new Place(-SURE, RUN));
 
     /** A key is heavy if one in so many elements of a sample has it. */
     private static final int HEAVY = 256;
@@ -59,8 +73,8 @@ final class MagnitudeSample {
             }
         }
         deviation = deviation(runs, bins);
-        long largest = Math.clamp(rank(SURE, RUN), 1, size);
-        long least = Math.clamp(rank(-SURE, RUN), 1, size);
+        long largest = Math.clamp(rank(PLACES.getFirst()), 1, size);
+        long least = Math.clamp(rank(PLACES.getLast()), 1, size);
         int high = bins.length;
         int seen = 0;
         while (seen < largest) {
@@ -137,26 +151,27 @@ final class MagnitudeSample {
         return run * stretch + Math.unsignedMultiplyHigh(run * GOLDEN_RATIO, stretch - RUN + 1);
     }
 
-    /**
-     * The k-th key of all as the sample has it.
-     *
-     * @param deviations how many standard deviations towards the larger ones, to {@link #SURE}; towards the smaller ones if negative
-     * @param more how many keys of the sample further, to {@link #RUN}
-     */
-    int key(double deviations, int more) {
-        long rank = rank(deviations, more);
-        if (rank < 1) {
-            return Keys.LARGEST;
-        }
-        return rank > size ? 0 : around[(int) (around.length - (rank - above))];
+    /** Where the sample has the k-th key of all. */
+    KeyEstimate estimate() {
+        return KeyEstimate.of(PLACES.stream().map(this::ranked).toList(), fraction, size);
     }
 
-    /** How many of the equals of a key are among the k largest, as the sample has it: a fraction of them. */
-    double tiesKept(int key) {
+    private Ranked ranked(Place place) {
+        long rank = rank(place);
+        if (rank < 1) {
+            return new Ranked(Keys.LARGEST, 0, 0);
+        }
+        if (rank > size) {
+            return new Ranked(0, size, 0);
+        }
+        int key = around[(int) (around.length - (rank - above))];
         int next = firstFrom(key + 1);
-        long larger = above + around.length - next;
-        long equal = next - firstFrom(key);
-        return Math.clamp((fraction * size - larger) / equal, 0, 1);
+        return new Ranked(key, above + around.length - next, next - firstFrom(key));
+    }
+
+    private long rank(Place place) {
+        double at = fraction * size - place.deviations * deviation;
+        return (long) (place.deviations > 0 ? Math.floor(at) - place.more : Math.ceil(at) + 1 + place.more);
     }
 
     /** The place of the first of {@link #around} that is not below a key. */
@@ -174,21 +189,11 @@ final class MagnitudeSample {
         return from;
     }
 
-    /** The share of the sample between the keys that are {@link #SURE} deviations away. */
-    double inDoubt() {
-        return (double) (firstFrom(key(SURE, RUN) + 1) - firstFrom(key(-SURE, RUN))) / size;
-    }
-
-    private long rank(double deviations, int more) {
-        double place = fraction * size - deviations * deviation;
-        return (long) (deviations > 0 ? Math.floor(place) - more : Math.ceil(place) + 1 + more);
-    }
-
     /** The heavy ones among the keys from the least to the largest that is asked for, sorted. */
     int[] heavy() {
-        int end = firstFrom(key(SURE, RUN) + 1);
+        int end = firstFrom(ranked(PLACES.getFirst()).key() + 1);
         int least = Math.max(2, size / HEAVY);
-        return IntStream.iterate(firstFrom(key(-SURE, RUN)), i -> i < end, i -> firstFrom(around[i] + 1))
+        return IntStream.iterate(firstFrom(ranked(PLACES.getLast()).key()), i -> i < end, i -> firstFrom(around[i] + 1))
                 .filter(i -> i + least <= end && around[i + least - 1] == around[i]).map(i -> around[i]).toArray();
     }
 }

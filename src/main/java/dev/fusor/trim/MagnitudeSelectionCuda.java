@@ -348,7 +348,8 @@ public final class MagnitudeSelectionCuda {
             for (KeyBracket search : searches) {
                 if (search != null) {
                     int m = Arrays.binarySearch(models, search.model());
-                    search.expect(Arrays.copyOfRange(sampled, m * keys, (m + 1) * keys), capacity);
+                    int[][] runs = {Arrays.copyOfRange(sampled, m * keys, (m + 1) * keys)};
+                    search.expect(new MagnitudeSample(runs, search.k(), length).estimate(), capacity);
                 }
             }
         }
