@@ -6,7 +6,7 @@
 //   scan      for each search how many keys lie above its bracket and in it, and how many of each tile do; or, where it has more than one key, those that
 //             do with their tile's number, in no order. What is beyond the room for them is counted and not kept
 //   histogram for each search how many keys lie above its bracket, and those in it in bins of 2^shift
-//   sample    the keys of some runs
+//   sample    the keys of runs of 128 neighbours, one in each stretch of all elements, by a block each
 //   place     where the so-manyth element of a key is in a range, by one block
 //   launch    1-D, 256 threads; blocks as a multiple of the searches. Blocks take tiles in turn, and neighbours the same tile for different searches:
 //             so the base, and a model that two searches look at, come out of the cache but for one of them
@@ -38,11 +38,11 @@ struct Search {
     int shift;
 };
 
-struct Run {
-    uint64_t x;
-    uint64_t base;
-    int count;
-    int at;
+struct Sampled {
+    long long elements;
+    long long first;  // of its elements among those of all tensors
+    int run;          // the first that begins in it
+    int block;        // of this launch, for that run
 };
 
 // What a launch is over.
@@ -340,14 +340,35 @@ __device__ inline void place(uint64_t x, uint64_t base, int count, int key, long
     }
 }
 
-// A block for each run.
+constexpr int kRun = 128;
+constexpr unsigned long long kGoldenRatio = 0x9E3779B97F4A7C15ull;  // of 2^64
+
+// A block for each run of each model. A run is as long as its tensor has elements for it; keys that are missing are -1.
 template <Format FORMAT>
-__device__ inline void sample(const Run* __restrict__ runs, int* __restrict__ keys)
+__device__ inline void sample(
+    const Sampled* __restrict__ tensors, int count, const uint64_t* __restrict__ addresses, int models, int runs, long long stretch,
+    int* __restrict__ keys)
 {
-    const Run run = runs[blockIdx.x];
-    for (int i = threadIdx.x; i < run.count; i += blockDim.x) {
-        keys[run.at + i] = keyAt<FORMAT>(run.x, run.base, i);
+    const int model = blockIdx.x % models;
+    const int block = blockIdx.x / models;
+    int number = 0;
+    for (int end = count; end - number > 1;) {
+        const int middle = (number + end) / 2;
+        if (tensors[middle].block <= block) {
+            number = middle;
+        } else {
+            end = middle;
+        }
     }
+    const Sampled tensor = tensors[number];
+    const int run = tensor.run + block - tensor.block;
+    const unsigned long long offset = __umul64hi(run * kGoldenRatio, stretch - kRun + 1);  // as MagnitudeSample.start has it
+    const long long start = run * stretch + static_cast<long long>(offset) - tensor.first;
+    const long long from = max(0ll, min(start, tensor.elements - kRun));
+    const uint64_t* const operands = addresses + static_cast<long long>(number) * (models + 1);
+    const int key =
+        threadIdx.x < tensor.elements ? keyAt<FORMAT>(operands[1 + model], operands[0], from + static_cast<int>(threadIdx.x)) : -1;
+    keys[(static_cast<long long>(model) * runs + run) * kRun + threadIdx.x] = key;
 }
 
 }  // namespace key_scans
@@ -375,7 +396,8 @@ __device__ inline void sample(const Run* __restrict__ runs, int* __restrict__ ke
         key_scans::place<FORMAT>(x, base, count, key, number, out);                                                                    \
     }                                                                                                                                  \
     extern "C" __global__ void __launch_bounds__(128)                                                                                  \
-        sample_keys(const key_scans::Run* __restrict__ runs, int* __restrict__ keys)                                                   \
+        sample_keys(const key_scans::Sampled* __restrict__ tensors, int count, const uint64_t* __restrict__ addresses, int models,     \
+                    int runs, long long stretch, int* __restrict__ keys)                                                               \
     {                                                                                                                                  \
-        key_scans::sample<FORMAT>(runs, keys);                                                                                         \
+        key_scans::sample<FORMAT>(tensors, count, addresses, models, runs, stretch, keys);                                             \
     }

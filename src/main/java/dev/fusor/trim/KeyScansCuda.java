@@ -28,7 +28,6 @@ final class KeyScansCuda implements AutoCloseable {
 
     private static final int SEARCH_BYTES = 16;
     private static final int ITEM_BYTES = 24;
-    private static final int RUN_BYTES = 24;
 
     private final CudaStream stream;
     private final FoundKeysCuda found;
@@ -72,9 +71,6 @@ final class KeyScansCuda implements AutoCloseable {
      */
     record Tie(Tensor base, Tensor x, int key, long number) {}
 
-    /** Neighbours whose keys are sampled; a base of null is none. */
-    record Run(Tensor base, Tensor x) {}
-
     /**
      * Takes memory.
      *
@@ -85,45 +81,6 @@ final class KeyScansCuda implements AutoCloseable {
     KeyScansCuda(CudaStream stream, int searches, long tiles, long capacity) {
         this.stream = stream;
         this.found = new FoundKeysCuda(stream, searches, tiles, capacity);
-    }
-
-    /** {@return the keys of some runs, one after the other} */
-    static int[] sample(CudaStream stream, List<Run> runs) {
-        int count = runs.stream().mapToInt(run -> (int) run.x.elements()).sum();
-        try (CudaMemory keys = CudaMemory.allocate(stream, (long) count * Integer.BYTES);
-                Arena arena = Arena.ofConfined()) {
-            List<DType> types = runs.stream().map(run -> run.x.dtype()).distinct().toList();
-            MemorySegment table = arena.allocate((long) RUN_BYTES * runs.size(), Long.BYTES);
-            try (CudaMemory there = CudaMemory.allocate(stream, table.byteSize())) {
-                long first = 0;
-                for (DType type : types) {
-                    long row = first;
-                    int at = 0;
-                    for (Run run : runs) {
-                        if (run.x.dtype() == type) {
-                            writeRun(table, RUN_BYTES * row++, run, at);
-                        }
-                        at += (int) run.x.elements();
-                    }
-                    MemorySegment rows = table.asSlice(RUN_BYTES * first, RUN_BYTES * (row - first));
-                    MemorySegment rowsThere = there.segment().asSlice(RUN_BYTES * first, rows.byteSize());
-                    stream.upload(rows, rowsThere);
-                    try (CudaLaunch launch = kernel(stream, type, "sample_keys").prepare(8, 8)) {
-                        launch.grid((int) (row - first)).block(MagnitudeSample.RUN, 0).set(0, rowsThere)
-                                .set(1, keys.segment()).on(stream);
-                    }
-                    first = row;
-                }
-            }
-            return download(stream, keys.segment(), arena).toArray(JAVA_INT);
-        }
-    }
-
-    private static void writeRun(MemorySegment table, long at, Run run, int place) {
-        table.set(JAVA_LONG, at, CudaMemory.address(run.x.data()));
-        table.set(JAVA_LONG, at + 8, run.base == null ? 0 : CudaMemory.address(run.base.data()));
-        table.set(JAVA_INT, at + 16, (int) run.x.elements());
-        table.set(JAVA_INT, at + 20, place);
     }
 
     /**

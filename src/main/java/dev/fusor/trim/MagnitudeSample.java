@@ -151,6 +151,12 @@ final class MagnitudeSample {
         return run * stretch + Math.unsignedMultiplyHigh(run * GOLDEN_RATIO, stretch - RUN + 1);
     }
 
+    /** How many runs begin before an element, if there is no end of stretches. */
+    static long runsBefore(long element, long stretch) {
+        long run = element / stretch;
+        return run + (start(run, stretch) < element ? 1 : 0);
+    }
+
     /** Where the sample has the k-th key of all. */
     KeyEstimate estimate() {
         return KeyEstimate.of(PLACES.stream().map(this::ranked).toList(), fraction, size);

@@ -11,7 +11,6 @@ import dev.fusor.trim.FoundKeysCuda.Found;
 import dev.fusor.trim.KeyBracket.Look;
 import dev.fusor.trim.KeyScansCuda.Asked;
 import dev.fusor.trim.KeyScansCuda.Item;
-import dev.fusor.trim.KeyScansCuda.Run;
 import dev.fusor.trim.KeyScansCuda.Tie;
 import dev.fusor.trim.MagnitudeSelection.Part;
 import dev.fusor.trim.MagnitudeSelection.Selected;
@@ -33,7 +32,7 @@ import java.util.stream.Stream;
  * inside, for all that is wanted at a time, and reads a base model that several models share once. Where a bracket has too much to
  * gather (from some billion elements on, divided by the number of cuts) a pass of histograms goes before; where it missed, up to
  * five more passes find the key. Device memory: 64 MiB for keys and their places, or 512 KiB for each cut if that is more, with
- * 16 KiB for each cut and 4 bytes for each 32768 elements and cut.
+ * 16 KiB for each cut and 4 bytes for each 32768 elements and cut; before that, 4 MiB at most for the sample of each model.
  *
  * <p>It waits for the stream; it belongs to the thread that opened the stream.
  */
@@ -242,7 +241,7 @@ public final class MagnitudeSelectionCuda {
         return CudaFormats.supports(type) && tensors(part).allMatch(tensor -> tensor.dtype() == type);
     }
 
-    private static Stream<TensorSource> tensors(Part part) {
+    static Stream<TensorSource> tensors(Part part) {
         return Stream.concat(Stream.ofNullable(part.base()), part.models().stream());
     }
 
@@ -336,45 +335,46 @@ public final class MagnitudeSelectionCuda {
             }
         }
 
-        /** Runs of neighbours of each model that is searched, one in each of as many stretches. */
+        /** Takes a sample of each model that is searched, where its tensors are. */
         private void sample() {
-            int count = MagnitudeSample.runs(length, capacity);
-            long stretch = length / count;
-            int[] models = models(IntStream.range(0, searches.size()).filter(w -> searches.get(w) != null));
-            List<Range> ranges = IntStream.range(0, count)
-                    .mapToObj(run -> all.run(MagnitudeSample.start(run, stretch), MagnitudeSample.RUN)).toList();
-            int keys = ranges.stream().mapToInt(Range::count).sum();
-            int[] sampled = feed == null ? sampleThere(models, ranges) : sampleHere(models, ranges, keys);
-            for (KeyBracket search : searches) {
-                if (search != null) {
-                    int m = Arrays.binarySearch(models, search.model());
-                    int[][] runs = {Arrays.copyOfRange(sampled, m * keys, (m + 1) * keys)};
-                    search.expect(new MagnitudeSample(runs, search.k(), length).estimate(), capacity);
+            List<KeyBracket> sampled = searches.stream().filter(search -> search != null).toList();
+            int[] models = sampled.stream().mapToInt(KeyBracket::model).distinct().sorted().toArray();
+            int runs = MagnitudeSample.runs(length, capacity);
+            if (feed == null) {
+                sampleThere(sampled, models, runs);
+            } else {
+                sampleHere(sampled, models, runs);
+            }
+        }
+
+        private void sampleThere(List<KeyBracket> sampled, int[] models, int runs) {
+            try (MagnitudeSampleCuda samples = new MagnitudeSampleCuda(stream, looked(models), runs)) {
+                List<KeyEstimate> estimates = samples.estimates(sampled.stream()
+                        .map(search -> new MagnitudeSampleCuda.Asked(Arrays.binarySearch(models, search.model()),
+                                (double) search.k() / length))
+                        .toList());
+                for (int i = 0; i < sampled.size(); i++) {
+                    sampled.get(i).expect(estimates.get(i), capacity);
                 }
+                bytesOfPasses += samples.bytesRead();
             }
         }
 
-        private int[] sampleThere(int[] models, List<Range> ranges) {
-            List<Run> runs = new ArrayList<>();
-            for (int model : models) {
-                ranges.forEach(range -> runs.add(new Run(all.base(range), all.model(range, model))));
-            }
-            return KeyScansCuda.sample(stream, runs);
-        }
-
-        private int[] sampleHere(int[] models, List<Range> ranges, int keys) {
-            int[] sampled = new int[models.length * keys];
+        private void sampleHere(List<KeyBracket> sampled, int[] models, int runs) {
+            int[][][] keys = new int[models.length][runs][];
             int[] room = new int[MagnitudeSample.RUN + Specialised.MOST_LANES];
-            int at = 0;
-            for (Range range : ranges) {
+            for (int run = 0; run < runs; run++) {
+                Range range = all.run(MagnitudeSample.start(run, length / runs), MagnitudeSample.RUN);
                 Tensor base = all.base(range);
                 for (int m = 0; m < models.length; m++) {
                     KeyScan.scan(base, all.model(range, models[m]), 0, Keys.LARGEST, room);
-                    System.arraycopy(room, 0, sampled, m * keys + at, range.count());
+                    keys[m][run] = Arrays.copyOf(room, range.count());
                 }
-                at += range.count();
             }
-            return sampled;
+            for (KeyBracket search : sampled) {
+                int[][] ofModel = keys[Arrays.binarySearch(models, search.model())];
+                search.expect(new MagnitudeSample(ofModel, search.k(), length).estimate(), capacity);
+            }
         }
 
         private int[] models(IntStream places) {
@@ -439,11 +439,16 @@ public final class MagnitudeSelectionCuda {
             return IntStream.range(0, searches.size()).map(gathering::indexOf).toArray();
         }
 
-        /** Hands every range to the kernels. */
-        private void lookAtAll(KeyScansCuda scans, int[] models) {
-            List<Part> looked = parts.stream().map(
+        /** What is read for some models. */
+        private List<Part> looked(int[] models) {
+            return parts.stream().map(
                     part -> new Part(part.base(), Arrays.stream(models).mapToObj(part.models()::get).toList()))
                     .toList();
+        }
+
+        /** Hands every range to the kernels. */
+        private void lookAtAll(KeyScansCuda scans, int[] models) {
+            List<Part> looked = looked(models);
             looked.stream().flatMap(MagnitudeSelectionCuda::tensors)
                     .forEach(tensor -> bytesOfPasses += tensor.bytesOf(tensor.elements()));
             if (feed == null) {

@@ -72,6 +72,7 @@ final class Replay {
             case "fold_f64" -> Cuda.shipped("reduce/fold");
             case "scan_keys", "count_keys", "place_tie" -> Cuda.shipped("trim/key_scan_bf16");
             case "gathered_histogram", "gathered_choice", "last_tiles" -> Cuda.shipped("trim/gathered_keys");
+            case "rank_sample" -> Cuda.shipped("trim/sampled_ranks");
             case "interpolate_bf16" -> Cuda.shipped("linalg/permuted_interpolation");
             case "select_rows" -> Cuda.shipped("trim/row_selection_bf16");
             case "drop_by_rank" -> Cuda.shipped("drop/ranked_drop_bf16");
@@ -103,6 +104,7 @@ final class Replay {
             case "fold_f64" -> "cuda-kernels/reduce/fold.cu:";
             case "scan_keys", "count_keys", "place_tie" -> "cuda-kernels/trim/key_scan_bf16.cu:";
             case "gathered_histogram", "gathered_choice", "last_tiles" -> "cuda-kernels/trim/gathered_keys.cu:";
+            case "rank_sample" -> "cuda-kernels/trim/sampled_ranks.cu:";
             case "interpolate_bf16" -> "cuda-kernels/linalg/permuted_interpolation.cu:";
             case "select_rows" -> "cuda-kernels/trim/row_selection_bf16.cu:";
             case "drop_by_rank" -> "cuda-kernels/drop/ranked_drop_bf16.cu:";
@@ -211,6 +213,19 @@ final class Replay {
                 } else {
                     cuda.run(function, 1, 256, 0, brackets, totals, counts, 4096L);
                 }
+            }
+            case "rank_sample" -> {
+                // The middle of 40 runs, of which the last is not whole, of keys that hardly differ in their upper bits.
+                MemorySegment keys = cuda.arena().allocate(JAVA_INT, 40 * 128);
+                for (int i = 0; i < 40 * 128; i++) {
+                    keys.setAtIndex(JAVA_INT, i, i < 40 * 128 - 5 ? (1 << 20) + random.nextInt(1 << 19) : -1);
+                }
+                long searches = cuda
+                        .copyOf(cuda.arena().allocateFrom(JAVA_LONG, Double.doubleToRawLongBits(0.5), 0));
+                long places = cuda.copyOf(cuda.arena().allocateFrom(JAVA_LONG, ONE, 128, ONE, 0, 0, 0,
+                        Double.doubleToRawLongBits(-1), 0, Double.doubleToRawLongBits(-1), 128));
+                cuda.run(function, 1, 1024, 0, searches, places, cuda.copyOf(keys), 40,
+                        cuda.allocate(64));
             }
             case "pack_units" -> {
                 // A chunk of 16 columns of 40 rows, and of 40 columns, in eight groups on one block.

@@ -22,7 +22,7 @@ class SanitizedKernelsTest {
         "block_sum, sm_90", "products, shipped", "task_vector_products, shipped", "fold_f64, shipped",
         "scan_keys, shipped",
         "count_keys, shipped", "place_tie, shipped", "gathered_histogram, shipped", "gathered_choice, shipped",
-        "last_tiles, shipped", "select_rows, shipped", "drop_by_rank, shipped",
+        "last_tiles, shipped", "rank_sample, shipped", "select_rows, shipped", "drop_by_rank, shipped",
         "measure, shipped", "combine, shipped", "rank, shipped",
         "combine_few, shipped", "hold_logits, shipped", "differentiate, shipped",
         "differentiate_label, shipped",

@@ -64,7 +64,7 @@ class SynchronisationMutationTest {
     @CsvSource({"histogram, sm_75", "histogram, sm_90", "block_sum, sm_75", "block_sum, sm_90",
         "products, shipped", "task_vector_products, shipped", "fold_f64, shipped", "scan_keys, shipped",
         "count_keys, shipped", "place_tie, shipped", "gathered_histogram, shipped", "gathered_choice, shipped",
-        "last_tiles, shipped", "select_rows, shipped", "drop_by_rank, shipped",
+        "last_tiles, shipped", "rank_sample, shipped", "select_rows, shipped", "drop_by_rank, shipped",
         "measure, shipped", "combine_few, shipped", "meeting, sm_75",
         "pack_units, shipped",
         "multiply_units, shipped", "bid, shipped", "solve, shipped",
