@@ -318,7 +318,7 @@ public final class NativeBuild {
         Files.writeString(keyFile(output), key);
     }
 
-    private static void writeAtomically(Path file, String text) throws IOException {
+    static void writeAtomically(Path file, String text) throws IOException {
         Path part = Files.createTempFile(file.getParent(), "part", ".tmp");
         Files.writeString(part, text);
         Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);

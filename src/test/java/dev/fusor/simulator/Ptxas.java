@@ -1,16 +1,15 @@
 package dev.fusor.simulator;
 
+import dev.fusor.simulator.ptx.Translator;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** What the assembler says of a module. */
 final class Ptxas {
@@ -41,38 +40,52 @@ final class Ptxas {
      */
     record Result(int status, String output, List<Resources> resources) {}
 
-    private record Assembly(ByteBuffer ptx, String architecture) {}
-
-    private static final Map<Assembly, Result> DONE = new ConcurrentHashMap<>();
+    private static final Path KEPT = NativeBuild.FOLDER.resolve("ptxas");
+    private static String version;
 
     private Ptxas() {}
 
-    /** Assembles a text, once for each architecture. */
+    /**
+     * Assembles a text for an architecture. What is accepted is kept by all that it depends on: the build before the tests assembles, and then
+     * more than one test.
+     */
     static Result assemble(byte[] ptx, String architecture) throws IOException {
-        Assembly assembly = new Assembly(ByteBuffer.wrap(ptx), architecture);
-        Result done = DONE.get(assembly);
-        if (done == null) {
-            done = run(ptx, architecture);
-            DONE.put(assembly, done);
+        List<String> command = List.of("ptxas", "-v", "--warn-on-spills", "--warn-on-local-memory-usage",
+                "-arch=" + architecture, "-o", "/dev/null");
+        String key = version() + command + new String(ptx, StandardCharsets.UTF_8);
+        Path kept = Files.createDirectories(KEPT).resolve(Translator.sha256(key.getBytes(StandardCharsets.UTF_8)));
+        if (Files.exists(kept)) {
+            String output = Files.readString(kept);
+            return new Result(0, output, parse(output));
         }
-        return done;
-    }
-
-    private static Result run(byte[] ptx, String architecture) throws IOException {
         Path source = Files.createTempFile("module", ".ptx");
         try {
             Files.write(source, ptx);
-            Process process = new ProcessBuilder("ptxas", "-v", "--warn-on-spills", "--warn-on-local-memory-usage",
-                    "-arch="
-                            + architecture,
-                    source.toString(), "-o", "/dev/null").redirectErrorStream(true).start();
+            Result result = run(Stream.concat(command.stream(), Stream.of(source.toString())).toList());
+            if (result.status() == 0) {
+                NativeBuild.writeAtomically(kept, result.output());
+            }
+            return result;
+        } finally {
+            Files.delete(source);
+        }
+    }
+
+    private static synchronized String version() throws IOException {
+        if (version == null) {
+            version = run(List.of("ptxas", "--version")).output();
+        }
+        return version;
+    }
+
+    private static Result run(List<String> command) throws IOException {
+        try {
+            Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
             String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             return new Result(process.waitFor(), output, parse(output));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while ptxas ran", e);
-        } finally {
-            Files.delete(source);
         }
     }
 
