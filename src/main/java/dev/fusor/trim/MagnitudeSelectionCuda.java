@@ -1,7 +1,6 @@
 package dev.fusor.trim;
 
 import dev.fusor.device.cuda.CudaFormats;
-import dev.fusor.device.cuda.CudaMemory;
 import dev.fusor.device.cuda.CudaStream;
 import dev.fusor.simd.Specialised;
 import dev.fusor.tensor.DType;
