@@ -29,6 +29,12 @@ final class UnitSimilarityCpu implements UnitSimilarity {
     private static final int BLOCK_ROWS = 32 * ROWS;
     private static final int BLOCK_COLUMNS = 4 * PANEL;
 
+    /**
+     * Elements before the first panel. Collectors put arrays this large where a cache line begins, elements come 16 bytes later, and vectors
+     * as long as a line take twice as long to load where they lie on two.
+     */
+    private static final int TO_LINE = 12;
+
     private static final Specialised<UnitSimilarityLanes.Form, ProductLoops> TEMPLATE = new Specialised<>(
             MethodHandles.lookup(), "UnitSimilarityLanes", ProductLoops.class);
 
@@ -113,7 +119,7 @@ final class UnitSimilarityCpu implements UnitSimilarity {
             this.rows = rows;
             this.panels = panels;
             this.packedRows = new float[rows * CHUNK * chunks];
-            this.packedPanels = new float[panels * PANEL * CHUNK * chunks];
+            this.packedPanels = new float[TO_LINE + panels * PANEL * CHUNK * chunks];
         }
 
         void run(long from, int columns) {
@@ -142,10 +148,14 @@ final class UnitSimilarityCpu implements UnitSimilarity {
                     (chunk * rows + first) * CHUNK, CHUNK, 1);
         }
 
+        private int panelAt(int chunk, int panel) {
+            return TO_LINE + (chunk * panels + panel) * PANEL * CHUNK;
+        }
+
         private void packPanel(int panel, int chunk, long from, int columns) {
             int first = panel * PANEL;
             new UnitPacking(b).pack(first, Math.min(PANEL, b.count() - first), from, columns, packedPanels,
-                    (chunk * panels + panel) * PANEL * CHUNK, 1, PANEL);
+                    panelAt(chunk, panel), 1, PANEL);
         }
 
         private void multiply(int firstRow, int firstColumn, int columns) {
@@ -155,7 +165,7 @@ final class UnitSimilarityCpu implements UnitSimilarity {
             for (int k = 0; k < columns; k += CHUNK) {
                 int chunk = k / CHUNK;
                 for (int j = firstColumn; j < endColumn; j += PANEL) {
-                    int panel = (chunk * panels + j / PANEL) * PANEL * CHUNK;
+                    int panel = panelAt(chunk, j / PANEL);
                     for (int i = firstRow; i < endRow; i += ROWS) {
                         loops.multiply(packedRows, (chunk * rows + i) * CHUNK, packedPanels, panel,
                                 Math.min(CHUNK, columns - k), tile);
