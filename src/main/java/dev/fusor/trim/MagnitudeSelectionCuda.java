@@ -337,7 +337,7 @@ public final class MagnitudeSelectionCuda {
         /** Takes a sample of each model that is searched, where its tensors are. */
         private void sample() {
             List<KeyBracket> sampled = searches.stream().filter(search -> search != null).toList();
-            int[] models = sampled.stream().mapToInt(KeyBracket::model).distinct().sorted().toArray();
+            int[] models = models(sampled.stream());
             int runs = MagnitudeSample.runs(length, capacity);
             if (feed == null) {
                 sampleThere(sampled, models, runs);
@@ -376,13 +376,13 @@ public final class MagnitudeSelectionCuda {
             }
         }
 
-        private int[] models(IntStream places) {
-            return places.map(w -> searches.get(w).model()).distinct().sorted().toArray();
+        private static int[] models(Stream<KeyBracket> searched) {
+            return searched.mapToInt(KeyBracket::model).distinct().sorted().toArray();
         }
 
         /** One look at all that models are searched for. {@return the searches that have ended} */
         private List<Integer> pass(KeyScansCuda scans, List<Integer> open, Ties ties) {
-            int[] models = models(open.stream().mapToInt(w -> w));
+            int[] models = models(open.stream().map(searches::get));
             List<Integer> gathering = new ArrayList<>();
             List<Integer> counting = new ArrayList<>();
             List<Asked> asked = new ArrayList<>();
@@ -401,6 +401,9 @@ public final class MagnitudeSelectionCuda {
                 lookAtAll(scans, models);
             }
             List<Ended> ended = ended(gathering, counting, scans.found(ties));
+            if (ended.isEmpty()) {
+                return List.of();
+            }
             if (ties == Ties.EXACT_K) {
                 cutAtLastTies(ended);
             } else {
