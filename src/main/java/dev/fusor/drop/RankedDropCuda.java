@@ -141,7 +141,7 @@ public final class RankedDropCuda implements AutoCloseable {
             throw e;
         }
         launch.grid((int) blocks).block(threads, shared)
-                .set(0, rows.x().data()).set(1, rows.base() == null ? 0 : CudaMemory.address(rows.base().data()))
+                .set(0, rows.x().data()).set(1, CudaMemory.addressOrZero(rows.base()))
                 .set(2, count).set(3, row).set(4, key).set(5, rows.first()).set(6, model).set(7, chances.segment())
                 .set(8, rows.factors().data()).set(9, workspace.segment()).set(10, ofBlock / 16);
     }

@@ -123,10 +123,11 @@ final class EnsembleJob implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(scratchAt, Long.BYTES);
             Writer job = new Writer(host);
-            job.put(memory.segment().address() + JOB_BYTES).put(address(batch.gates())).put(address(batch.labels()));
-            OUTPUTS.forEach(output -> job.put(address(outputs.get(output))));
-            job.put(gradient == null ? 0 : address(gradient.byWeight()))
-                    .put(gradient == null ? 0 : address(gradient.byTemperature()));
+            job.put(memory.segment().address() + JOB_BYTES).put(CudaMemory.addressOrZero(batch.gates()))
+                    .put(CudaMemory.addressOrZero(batch.labels()));
+            OUTPUTS.forEach(output -> job.put(CudaMemory.addressOrZero(outputs.get(output))));
+            job.put(gradient == null ? 0 : CudaMemory.addressOrZero(gradient.byWeight()))
+                    .put(gradient == null ? 0 : CudaMemory.addressOrZero(gradient.byTemperature()));
             job.put(records.address()).put(statistics.address()).put(partsDone.address());
             for (Output output : OUTPUTS.subList(0, 3)) {
                 job.put(outputs.containsKey(output) ? CudaFormats.number(outputs.get(output).dtype()) : 0);
@@ -273,13 +274,9 @@ final class EnsembleJob implements AutoCloseable {
         };
     }
 
-    private static long address(Tensor tensor) {
-        return tensor == null ? 0 : CudaMemory.address(tensor.data());
-    }
-
     private static void write(Model model, MemorySegment row) {
         row.set(JAVA_LONG, 0, model.logits().data().address() + model.logits().dtype().byteSize(model.first()));
-        row.set(JAVA_LONG, 8, address(model.present()));
+        row.set(JAVA_LONG, 8, CudaMemory.addressOrZero(model.present()));
         row.set(JAVA_LONG, 16, model.stride());
         row.set(JAVA_DOUBLE, 24, model.weight());
         row.set(JAVA_DOUBLE, 32, model.temperature());

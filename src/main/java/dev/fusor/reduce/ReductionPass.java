@@ -50,7 +50,7 @@ final class ReductionPass implements AutoCloseable {
             long address = 0;
             for (int i = 0; i < items.size(); i++) {
                 for (Tensor tensor : items.get(i)) {
-                    addresses.setAtIndex(JAVA_LONG, address++, tensor == null ? 0 : CudaMemory.address(tensor.data()));
+                    addresses.setAtIndex(JAVA_LONG, address++, CudaMemory.addressOrZero(tensor));
                 }
                 long length = items.get(i).getFirst().elements();
                 for (long from = 0; from < length; from += tileElements, tile++) {

@@ -174,7 +174,7 @@ final class KeyScansCuda implements AutoCloseable {
             table.set(JAVA_LONG, at + 16, item.tile());
             at += ITEM_BYTES;
             tile += item.tiles();
-            table.set(JAVA_LONG, addressAt, item.base() == null ? 0 : CudaMemory.address(item.base().data()));
+            table.set(JAVA_LONG, addressAt, CudaMemory.addressOrZero(item.base()));
             for (Tensor model : item.models()) {
                 addressAt += Long.BYTES;
                 table.set(JAVA_LONG, addressAt, CudaMemory.address(model.data()));
@@ -202,24 +202,20 @@ final class KeyScansCuda implements AutoCloseable {
                 Tie tie = ties.get(i);
                 try (CudaLaunch launch = kernel(stream, tie.x.dtype(), "place_tie").prepare(8, 8, 4, 4, 8, 8)) {
                     launch.grid(1).block(FoundKeysCuda.THREADS, 0).set(0, tie.x.data())
-                            .set(1, tie.base == null ? 0 : CudaMemory.address(tie.base.data()))
+                            .set(1, CudaMemory.addressOrZero(tie.base))
                             .set(2, (int) tie.x.elements()).set(3, tie.key).set(4, tie.number)
                             .set(5, places.segment().asSlice((long) Long.BYTES * i, Long.BYTES)).on(stream);
                 }
             }
-            return download(stream, places.segment(), arena).toArray(JAVA_LONG);
+            MemorySegment here = arena.allocate(places.segment().byteSize(), Long.BYTES);
+            stream.download(places.segment(), here);
+            stream.synchronize();
+            return here.toArray(JAVA_LONG);
         }
     }
 
     private static CudaKernel kernel(CudaStream stream, DType type, String name) {
         return CudaFormats.kernel(stream, "trim", "key_scan", type, name);
-    }
-
-    private static MemorySegment download(CudaStream stream, MemorySegment there, Arena arena) {
-        MemorySegment host = arena.allocate(there.byteSize(), Long.BYTES);
-        stream.download(there, host);
-        stream.synchronize();
-        return host;
     }
 
     @Override

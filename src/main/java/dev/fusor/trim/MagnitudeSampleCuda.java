@@ -122,11 +122,12 @@ final class MagnitudeSampleCuda implements AutoCloseable {
                 table.set(JAVA_INT, at + 20, blocks);
                 at += TENSOR_BYTES;
                 blocks += one.runs();
-                addressAt += one.part().base() == null ? Long.BYTES : 0; // no base is 0
-                for (TensorSource tensor : MagnitudeSelectionCuda.tensors(one.part()).toList()) {
-                    table.set(JAVA_LONG, addressAt, CudaMemory.address(((Tensor) tensor).data()));
+                table.set(JAVA_LONG, addressAt, CudaMemory.addressOrZero((Tensor) one.part().base()));
+                for (TensorSource model : one.part().models()) {
                     addressAt += Long.BYTES;
+                    table.set(JAVA_LONG, addressAt, CudaMemory.address(((Tensor) model).data()));
                 }
+                addressAt += Long.BYTES;
             }
             stream.upload(table, there.segment());
             launch.grid(blocks * models).block(MagnitudeSample.RUN, 0).set(0, there.segment()).set(1, sampled.size())

@@ -97,7 +97,7 @@ public final class RowSelectionCuda {
         long rows = x.elements() / row;
         try (CudaLaunch launch = kernel.prepare(8, 8, 8, 4, 4, 8, 8, 4, 8)) {
             launch.grid((int) Math.min(rows, kernel.residentBlocks(threads, shared))).block(threads, shared)
-                    .set(0, x.data()).set(1, base == null ? 0 : CudaMemory.address(base.data())).set(2, rows)
+                    .set(0, x.data()).set(1, CudaMemory.addressOrZero(base)).set(2, rows)
                     .set(3, row).set(4, inShared ? 1 : 0).set(5, atLeast).set(6, tooLarge)
                     .set(7, ties == Ties.ALL_TIES ? 1 : 0).set(8, kept).on(stream);
         }

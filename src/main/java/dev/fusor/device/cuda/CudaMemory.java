@@ -97,6 +97,16 @@ public final class CudaMemory implements AutoCloseable {
         return segment.address();
     }
 
+    /**
+     * {@return the address of a tensor, or 0 for none}
+     *
+     * @param tensor in device memory, or null
+     * @throws IllegalArgumentException if it is in host memory
+     */
+    public static long addressOrZero(Tensor tensor) {
+        return tensor == null ? 0 : address(tensor.data());
+    }
+
     /** Frees it once the stream has come so far. Closing twice is allowed. */
     @Override
     public void close() {
